@@ -1,0 +1,1 @@
+//! A component of the one function cron interface.

@@ -1,0 +1,1 @@
+//! A reactive component that cron calls.

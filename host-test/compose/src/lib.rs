@@ -1,0 +1,1 @@
+//! What a component needs and gives, whether two fit, and joining them.

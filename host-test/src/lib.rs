@@ -1,0 +1,1 @@
+//! The test host: runs a service in a workload next to reactive components.

@@ -1,0 +1,1 @@
+//! Optional cron callbacks that do nothing.

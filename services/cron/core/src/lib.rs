@@ -1,0 +1,1 @@
+//! Schedules, policies and run state of cron: no WASI in it.

@@ -1,0 +1,1 @@
+//! Lets a component that exports wasmcloud:example/cron join.

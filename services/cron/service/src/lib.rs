@@ -1,0 +1,1 @@
+//! The cron service: calls a component on schedule.

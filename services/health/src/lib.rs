@@ -1,0 +1,1 @@
+//! Puts the health pages of a service on the HTTP of its workload.

@@ -1,0 +1,1 @@
+//! What every Mainstay service shares: event loop, configuration, health, supervision, logging.

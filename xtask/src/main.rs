@@ -1,0 +1,2 @@
+//! The one entry.
+fn main() {}
