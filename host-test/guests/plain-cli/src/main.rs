@@ -1,0 +1,4 @@
+//! A WASI 0.2 program without any code of ours.
+fn main() {
+    println!("hello");
+}

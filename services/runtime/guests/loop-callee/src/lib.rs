@@ -1,0 +1,1 @@
+//! The component that the event loop probe calls.

@@ -1,0 +1,1 @@
+//! A service that measures the event loop from within.
