@@ -1,0 +1,100 @@
+//! The command line of `host-test`: one file per subcommand.
+//!
+//! - [`run`]: one manifest as a workload, until it ends or is stopped
+//! - [`inspect`]: what a component needs, gives, and can do without
+//! - [`fit`]: the artefact of a service that a set of components needs
+//! - [`value`]: how durations, addresses and `KEY=VALUE` are written
+
+pub mod fit;
+pub mod inspect;
+pub mod run;
+pub mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs a service in a workload next to reactive components, as wash does where a guest can tell.
+#[derive(Debug, Parser)]
+#[command(name = "host-test", version, about, max_term_width = 120)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the workload of a Kubernetes WorkloadDeployment.
+    Run(RunArguments),
+    /// Say what a component needs, what it gives, and what is optional.
+    Inspect(InspectArguments),
+    /// Make the artefact of a service that exactly these components need.
+    Fit(FitArguments),
+}
+
+/// Arguments of `host-test run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArguments {
+    /// YAML file with one WorkloadDeployment, and the ConfigMaps and Secrets it refers to.
+    pub manifest: PathBuf,
+    /// Serve the components that export wasi:http here; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Stop cleanly after this long, for example 30s or 1m30s.
+    #[arg(long = "for", value_name = "DURATION", value_parser = value::duration)]
+    pub run_for: Option<Duration>,
+    /// Set an environment variable of the service and every component, over the manifest's.
+    #[arg(long, value_name = "K=V", value_parser = value::key_value)]
+    pub env: Vec<(String, String)>,
+    /// Write each change of status to stdout as one line of JSON.
+    #[arg(long)]
+    pub status_json: bool,
+    /// Where image references are looked up: `ghcr.io/mainstay/cron:0.1.0` is DIR/cron.wasm.
+    #[arg(long, value_name = "DIR", default_value = "target/components")]
+    pub components: PathBuf,
+}
+
+/// Arguments of `host-test inspect`.
+#[derive(Debug, Clone, Args)]
+pub struct InspectArguments {
+    /// The component.
+    pub component: PathBuf,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `host-test fit`.
+#[derive(Debug, Clone, Args)]
+pub struct FitArguments {
+    /// The open service, for example target/components/cron-open.wasm.
+    pub service: PathBuf,
+    /// The components it will run with.
+    #[arg(required = true)]
+    pub components: Vec<PathBuf>,
+    /// Where to write the result.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Compose the given components in too, so that the result runs with no workload at all.
+    #[arg(long)]
+    pub join: bool,
+}
+
+impl Command {
+    /// Runs the subcommand to its end.
+    ///
+    /// # Errors
+    /// What went wrong, to be printed once by `main`.
+    pub fn execute(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run(arguments) => run::execute(arguments),
+            Self::Inspect(arguments) => inspect::execute(&arguments),
+            Self::Fit(arguments) => fit::execute(&arguments),
+        }
+    }
+}
