@@ -1,0 +1,84 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+//! The section that carries the no-op callbacks.
+
+mod common;
+
+use common::component;
+use mainstay_compose::{attach, close, detach};
+
+const WIT: &str = "
+package test:clock@0.1.0;
+interface types { record tick { job: string, at: u64 } variant failure { retry(string) } }
+interface job { use types.{tick, failure}; run: async func(tick: tick) -> result<_, failure>; }
+interface gate { use types.{tick}; allow: async func(tick: tick) -> bool; }
+interface events { use types.{tick}; started: async func(tick: tick); }
+world service { import job; import gate; import events; export main: async func(); }
+world callbacks { export gate; export events; }
+world stranger { export other: interface { ask: func(); } }
+";
+
+#[test]
+fn what_was_attached_is_detached_byte_for_byte() {
+    let (open, callbacks) = (component(WIT, "service"), component(WIT, "callbacks"));
+    let carrying = attach(&open, &callbacks).unwrap();
+    wasmparser::validate(&carrying).unwrap();
+    assert_eq!(detach(&carrying).unwrap(), (open, Some(callbacks)));
+}
+
+#[test]
+fn attaching_again_replaces_what_was_there() {
+    let (open, callbacks) = (component(WIT, "service"), component(WIT, "callbacks"));
+    let once = attach(&open, &callbacks).unwrap();
+    assert_eq!(attach(&once, &callbacks).unwrap(), once);
+}
+
+#[test]
+fn a_closed_component_carries_nothing_in_any_part() {
+    let callbacks = component(WIT, "callbacks");
+    let carrying = attach(&component(WIT, "service"), &callbacks).unwrap();
+    let closed = close(&carrying, &callbacks).unwrap();
+    let sections = wasmparser::Parser::new(0)
+        .parse_all(&closed)
+        .filter_map(|payload| match payload.unwrap() {
+            wasmparser::Payload::CustomSection(section) => Some(section.name().to_owned()),
+            _ => None,
+        });
+    assert!(
+        sections
+            .into_iter()
+            .all(|name| name != mainstay_compose::callbacks::SECTION)
+    );
+}
+
+#[test]
+fn callbacks_that_close_nothing_are_refused() {
+    let error = attach(&component(WIT, "service"), &component(WIT, "stranger")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the service imports nothing that its callbacks component exports (it exports other)"
+    );
+}
+
+#[test]
+fn a_core_module_is_refused_with_the_way_out() {
+    let error = detach(b"\0asm\x01\0\0\0").unwrap_err().to_string();
+    assert!(
+        error.ends_with("make a component of it with `wasm-tools component new`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn half_a_file_is_refused() {
+    let open = component(WIT, "service");
+    for end in [0, 3, 8, open.len() / 2, open.len() - 1] {
+        let (half, _) = open.split_at(end);
+        assert!(attach(half, &component(WIT, "callbacks")).is_err(), "{end} bytes");
+    }
+}
