@@ -1,0 +1,251 @@
+//! One item of a field's list: checked against OCPS and rewritten with numbers only, the way croner reads it.
+
+use super::error::Reason;
+use super::field::Field;
+use super::hashed::{self, JobHash};
+
+/// The largest step that makes a difference in any field; larger ones are the same as this one.
+const MAX_STEP: u16 = 9_999;
+
+const LAST_DAY_OF_WEEK: &str = "L follows one day, as in 5L or FRI#L; for Saturday write 6";
+const NTH_DAY_OF_WEEK: &str = "# stands between one day and 1-5 or L, as in MON#1 or 5#L";
+const NEAREST_WEEKDAY: &str = "W follows one day or L and stands alone, as in 15W or LW";
+
+/// Values from `low` to `high`, both included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) low: u16,
+    pub(super) high: u16,
+}
+
+/// Checks one list item and rewrites it for croner.
+pub(super) fn normalise(field: Field, text: &str, job: JobHash) -> Result<String, Reason> {
+    if let Some(after_h) = text.strip_prefix('H') {
+        return hashed::resolve(field, text, after_h, job);
+    }
+    if is_wildcard(field, text) {
+        return Ok(field.range_text());
+    }
+    if let Some((range, step_text)) = text.split_once('/') {
+        return stepped(field, text, range, step_text);
+    }
+    match field {
+        Field::DayOfMonth if text == "L" || text == "LW" => return Ok(text.to_owned()),
+        Field::DayOfMonth if text.ends_with('W') => return nearest_weekday(text),
+        Field::DayOfWeek if text.contains('#') => return nth_day_of_week(text),
+        Field::DayOfWeek if text.ends_with('L') => return last_day_of_week(text),
+        _ => {}
+    }
+    if text.contains('-') {
+        let span = span(field, text)?;
+        return Ok(format!("{}-{}", span.low, span.high));
+    }
+    value(field, text).map(|value| value.to_string())
+}
+
+/// `*`, and in the day fields its alias `?` (OCPS 1.4 §4.2).
+pub(super) fn is_wildcard(field: Field, text: &str) -> bool {
+    text == "*" || (text == "?" && field.is_day())
+}
+
+/// A range, in which the second SUN is 7 (OCPS 1.0 §4.2 lets it be 0 or 7): `FRI-SUN` runs forwards.
+pub(super) fn span(field: Field, text: &str) -> Result<Span, Reason> {
+    let two_ends = || Reason::Modifier {
+        field,
+        item: text.to_owned(),
+        rule: "a range has one value on each side of one dash, as in 1-5",
+    };
+    let (first, last) = text.split_once('-').ok_or_else(two_ends)?;
+    if first.is_empty() || last.is_empty() || last.contains('-') {
+        return Err(two_ends());
+    }
+    let low = value(field, first)?;
+    let mut high = value(field, last)?;
+    if field == Field::DayOfWeek && low > 0 && last.eq_ignore_ascii_case("SUN") {
+        high = 7;
+    }
+    if low > high {
+        return Err(Reason::ReversedRange {
+            field,
+            range: text.to_owned(),
+            instead: forwards(field, low, high),
+        });
+    }
+    Ok(Span { low, high })
+}
+
+/// The number after a slash: at least 1 (OCPS 1.0 §6.2).
+pub(super) fn step(field: Field, item: &str, step: &str) -> Result<u16, Reason> {
+    if step.is_empty() || !step.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Reason::BadStep {
+            field,
+            item: item.to_owned(),
+            step: step.to_owned(),
+        });
+    }
+    if step.bytes().all(|byte| byte == b'0') {
+        return Err(Reason::StepZero {
+            field,
+            item: item.to_owned(),
+        });
+    }
+    Ok(step.parse().unwrap_or(MAX_STEP).min(MAX_STEP))
+}
+
+/// A number or a name.
+fn value(field: Field, text: &str) -> Result<u16, Reason> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = text.parse().ok().filter(|number| field.range().contains(number));
+        return number.ok_or_else(|| Reason::OutOfRange {
+            field,
+            value: text.to_owned(),
+        });
+    }
+    field.named(text).ok_or_else(|| not_a_value(field, text))
+}
+
+fn stepped(field: Field, text: &str, range: &str, step_text: &str) -> Result<String, Reason> {
+    let (from, instead) = if is_wildcard(field, range) {
+        // Years step from 1970 (OCPS 1.2 §4.2), where croner starts from 1.
+        (
+            if field == Field::Year {
+                field.range_text()
+            } else {
+                "*".to_owned()
+            },
+            None,
+        )
+    } else if range.contains('-') {
+        let span = span(field, range)?;
+        (format!("{}-{}", span.low, span.high), None)
+    } else if range.is_empty() {
+        (String::new(), Some(format!("*/{step_text}")))
+    } else {
+        (
+            String::new(),
+            Some(format!("{}-{}/{step_text}", value(field, range)?, field.range().end())),
+        )
+    };
+    if let Some(instead) = instead {
+        return Err(Reason::StepWithoutRange {
+            field,
+            item: text.to_owned(),
+            instead,
+        });
+    }
+    Ok(format!("{from}/{}", step(field, text, step_text)?))
+}
+
+/// `15W` (OCPS 1.3 §4.3).
+fn nearest_weekday(text: &str) -> Result<String, Reason> {
+    let field = Field::DayOfMonth;
+    let day = text.trim_end_matches('W');
+    if day.is_empty() || !day.bytes().all(|byte| byte.is_ascii_digit()) || text.len() > day.len() + 1 {
+        return Err(Reason::Modifier {
+            field,
+            item: text.to_owned(),
+            rule: NEAREST_WEEKDAY,
+        });
+    }
+    Ok(format!("{}W", value(field, day)?))
+}
+
+/// `MON#1`, `5#L` (OCPS 1.3 §4.1 and §4.2).
+fn nth_day_of_week(text: &str) -> Result<String, Reason> {
+    let field = Field::DayOfWeek;
+    let malformed = || Reason::Modifier {
+        field,
+        item: text.to_owned(),
+        rule: NTH_DAY_OF_WEEK,
+    };
+    let (day, nth) = text.split_once('#').ok_or_else(malformed)?;
+    if day.contains(['-', '*', '?', '#']) || !matches!(nth, "1" | "2" | "3" | "4" | "5" | "L") {
+        return Err(malformed());
+    }
+    Ok(format!("{}#{nth}", value(field, day)?))
+}
+
+/// `5L`, `FRIL` (OCPS 1.3 §4.1).
+fn last_day_of_week(text: &str) -> Result<String, Reason> {
+    let field = Field::DayOfWeek;
+    let day = text.strip_suffix('L').unwrap_or(text);
+    if day.is_empty() || day.contains(['-', '*', '?', 'L']) {
+        return Err(Reason::Modifier {
+            field,
+            item: text.to_owned(),
+            rule: LAST_DAY_OF_WEEK,
+        });
+    }
+    Ok(format!("{}#L", value(field, day)?))
+}
+
+/// Why `text` is no value: most often a modifier where it has no meaning.
+fn not_a_value(field: Field, text: &str) -> Reason {
+    let modifier = |rule| Reason::Modifier {
+        field,
+        item: text.to_owned(),
+        rule,
+    };
+    let is_modifier = |letter: char| {
+        let rest = text.replace(letter, "");
+        text.contains(letter) && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+    };
+    if text.contains('+') {
+        return modifier("+ may only be the first character of the day of week");
+    }
+    if text.contains('?') && !field.is_day() {
+        return modifier("? is only for day of month and day of week; write *");
+    }
+    if text.contains(['*', '?']) {
+        return modifier("a wildcard stands alone or before a step, as in * or */5");
+    }
+    if text.contains('#') {
+        return modifier("# is only for the day of week, as in MON#1");
+    }
+    if text.ends_with(')') || text.contains('(') {
+        return modifier("parentheses belong to H, as in H(0-29)");
+    }
+    if ["l", "w", "h", "lw"].contains(&text) || is_modifier('l') || is_modifier('w') {
+        return modifier("L, W and H are written in upper case");
+    }
+    if is_modifier('W') {
+        return modifier("W is only for the day of month, as in 15W");
+    }
+    if is_modifier('L') {
+        return modifier("L is only for the last day of the month, L, and the last of a day of week, as in FRI#L");
+    }
+    let nearest = field
+        .names()
+        .iter()
+        .find(|name| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+        .copied()
+        .or_else(|| super::nearest::nearest(&text.to_ascii_uppercase(), field.names().iter().copied()));
+    Reason::NotAValue {
+        field,
+        value: text.to_owned(),
+        nearest,
+    }
+}
+
+/// The same values as a backward range, in ranges that run forwards.
+fn forwards(field: Field, low: u16, high: u16) -> String {
+    if field == Field::Year {
+        return format!("{high}-{low}");
+    }
+    let one = |from: u16, to: u16| {
+        if from == to {
+            from.to_string()
+        } else {
+            format!("{from}-{to}")
+        }
+    };
+    let (first, last) = match field {
+        // Sunday is 7 at the end of a week and 0 at its start.
+        Field::DayOfWeek => (0, low.max(6)),
+        _ => (*field.range().start(), *field.range().end()),
+    };
+    if field == Field::DayOfWeek && low == 7 {
+        return one(0, high);
+    }
+    format!("{},{}", one(low, last), one(first, high))
+}
