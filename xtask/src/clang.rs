@@ -26,7 +26,7 @@ const WAY_OUT: &str =
 ///
 /// Empty when the caller's environment names a compiler already (`CC_wasm32_wasip2`). May take a minute the first
 /// time, for a download of 98 MB, when no clang is installed.
-pub fn environment() -> Result<Vec<(String, String)>> {
+pub(crate) fn environment() -> Result<Vec<(String, String)>> {
     if env::var_os("CC_wasm32_wasip2").is_some() || env::var_os("CC_wasm32-wasip2").is_some() {
         return Ok(Vec::new());
     }

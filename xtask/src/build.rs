@@ -1,0 +1,191 @@
+//! `cargo xtask build`: every component artefact, in `target/components`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::Step;
+use crate::workspace::{Component, Package, Workspace, cargo};
+use crate::{cargo_build, clang, toolchain};
+
+/// Which artefacts to build.
+pub(crate) enum Selection {
+    /// What users get.
+    Shipped,
+    /// What users get, and what tests need.
+    Everything,
+    /// These, and what they are made of.
+    Named(Vec<String>),
+}
+
+/// A component in `target/components`.
+pub(crate) struct Artefact {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+    /// Whether this build changed it.
+    pub(crate) changed: bool,
+}
+
+type Guest<'a> = (&'a Package, &'a Component);
+
+/// Builds the selected components and gives them by name.
+pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result<Vec<Artefact>> {
+    toolchain::prepare()?;
+    let guests = select(workspace, selection)?;
+    let compiled = compile(workspace, &guests)?;
+    let mut artefacts = Vec::new();
+    for (_, component) in &guests {
+        let bytes = bytes_of(&compiled, &component.name)?;
+        let Some(closed) = &component.closed else {
+            artefacts.push(write(workspace, &component.name, bytes)?);
+            continue;
+        };
+        let callbacks = bytes_of(&compiled, &closed.with)?;
+        let open = mainstay_compose::attach(bytes, callbacks)
+            .with_context(|| format!("{} cannot carry {}", component.name, closed.with))?;
+        let whole = mainstay_compose::close(bytes, callbacks).with_context(|| {
+            format!(
+                "{} cannot be made of {} and {}",
+                closed.name, component.name, closed.with
+            )
+        })?;
+        artefacts.push(write(workspace, &component.name, &open)?);
+        artefacts.push(write(workspace, &closed.name, &whole)?);
+    }
+    artefacts.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(artefacts)
+}
+
+/// One line per artefact, sizes aligned.
+pub(crate) fn print_table(workspace: &Workspace, artefacts: &[Artefact]) {
+    let width = artefacts
+        .iter()
+        .map(|artefact| artefact.name.len())
+        .max()
+        .unwrap_or_default();
+    for artefact in artefacts {
+        let path = workspace.relative(&artefact.path).display();
+        let changed = if artefact.changed { "" } else { "  (as it was)" };
+        println!(
+            "{:<width$}  {:>9}  {path}{changed}",
+            artefact.name,
+            size(artefact.bytes)
+        );
+    }
+}
+
+/// A size as people read one: `87 KiB`, `1.24 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const KIB: f64 = 1024.0;
+    let kib = bytes as f64 / KIB;
+    if kib < KIB {
+        format!("{kib:.0} KiB")
+    } else {
+        format!("{:.2} MiB", kib / KIB)
+    }
+}
+
+/// Compiles them all with one call, so that what they share is compiled once; gives the components by artefact name.
+fn compile(workspace: &Workspace, guests: &[Guest<'_>]) -> Result<HashMap<String, Vec<u8>>> {
+    let names: Vec<&str> = guests.iter().map(|(package, _)| package.name.as_str()).collect();
+    let mut step = Step::start("build components");
+    let crates = cargo_build::dependencies(&names, Some(toolchain::TARGET), "normal,build")?;
+    step.expect(crates.len() as u64);
+    let mut command = cargo();
+    if crates.iter().any(|line| line.starts_with("ring ")) {
+        command.envs(clang::environment()?);
+    }
+    command
+        .args(["build", "--profile=guest", "--target", toolchain::TARGET])
+        .args(names.iter().flat_map(|name| ["--package", name]))
+        .current_dir(&workspace.root);
+    let files = cargo_build::run(&mut step, &mut command)?;
+    step.done(&format!("{} components", names.len()));
+
+    let read = |(package, component): &Guest<'_>| {
+        let made = files.get(&package.id).map(Vec::as_slice).unwrap_or_default();
+        let wasm = made
+            .iter()
+            .find(|file| file.extension().is_some_and(|extension| extension == "wasm"));
+        let wasm = wasm.with_context(|| format!("{} {NOT_A_COMPONENT}", package.name))?;
+        let bytes = fs::read(wasm).with_context(|| format!("{} cannot be read", wasm.display()))?;
+        Ok((component.name.clone(), bytes))
+    };
+    guests.iter().map(read).collect()
+}
+
+const NOT_A_COMPONENT: &str = "made no .wasm; it needs a [[bin]], or a [lib] with crate-type = [\"cdylib\"]";
+
+fn bytes_of<'a>(compiled: &'a HashMap<String, Vec<u8>>, name: &str) -> Result<&'a [u8]> {
+    let bytes = compiled.get(name).map(Vec::as_slice);
+    bytes.with_context(|| format!("no crate makes the artefact {name:?}, which another is made of"))
+}
+
+/// The crates that the selection takes, and the callbacks that a service of it carries.
+fn select<'a>(workspace: &'a Workspace, selection: &Selection) -> Result<Vec<Guest<'a>>> {
+    let names = match selection {
+        Selection::Everything => return Ok(workspace.guests().collect()),
+        Selection::Shipped => {
+            return Ok(workspace
+                .guests()
+                .filter(|(_, component)| !component.is_for_tests())
+                .collect());
+        }
+        Selection::Named(names) => names,
+    };
+    let mut wanted: Vec<&str> = Vec::new();
+    for name in names {
+        let made_by = workspace
+            .guests()
+            .find(|(_, component)| component.artefacts().any(|artefact| artefact == name));
+        let Some((_, component)) = made_by else {
+            bail!(
+                "no crate makes the artefact {name:?}; there are {}",
+                known(workspace).join(", ")
+            );
+        };
+        wanted.push(&component.name);
+        wanted.extend(component.closed.as_ref().map(|closed| closed.with.as_str()));
+    }
+    Ok(workspace
+        .guests()
+        .filter(|(_, component)| wanted.contains(&component.name.as_str()))
+        .collect())
+}
+
+fn known(workspace: &Workspace) -> Vec<&str> {
+    let mut names: Vec<&str> = workspace
+        .guests()
+        .flat_map(|(_, component)| component.artefacts())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// Writes an artefact, unless it already holds these bytes: a running host that watches it must not see a change.
+fn write(workspace: &Workspace, name: &str, bytes: &[u8]) -> Result<Artefact> {
+    let path = workspace.components().join(format!("{name}.wasm"));
+    let changed = fs::read(&path).map_or(true, |old| old != bytes);
+    if changed {
+        write_whole(&path, bytes)?;
+    }
+    Ok(Artefact {
+        name: name.to_owned(),
+        path,
+        bytes: bytes.len() as u64,
+        changed,
+    })
+}
+
+/// Nobody sees half a file: it is written beside its place and moved there.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().context("an artefact lies in a folder")?;
+    let beside = path.with_extension("wasm.new");
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&beside, bytes))
+        .and_then(|()| fs::rename(&beside, path))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}

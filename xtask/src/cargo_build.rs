@@ -1,0 +1,73 @@
+//! One cargo build with a progress bar: how many crates there are, and which files came of it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use crate::process;
+use crate::progress::Step;
+use crate::workspace::cargo;
+
+/// The files that a build made, by package id.
+pub(crate) type Files = HashMap<String, Vec<PathBuf>>;
+
+/// One line of `--message-format=json`.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    package_id: String,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+    executable: Option<PathBuf>,
+}
+
+/// Runs a cargo `build`, `test --no-run` or `clippy` within `step`; `command` must not choose a message format.
+pub(crate) fn run(step: &mut Step, command: &mut Command) -> Result<Files> {
+    command.arg("--message-format=json-render-diagnostics");
+    if crate::progress::is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let mut seen = BTreeSet::new();
+    let mut files = Files::new();
+    process::watch(step, command, None, |step, line| {
+        let Ok(message) = serde_json::from_str::<Message>(&line) else {
+            return;
+        };
+        if message.reason != "compiler-artifact" {
+            return;
+        }
+        if seen.insert(message.package_id.clone()) {
+            step.advance();
+        }
+        let made = files.entry(message.package_id).or_default();
+        made.extend(message.filenames);
+        made.extend(message.executable);
+    })?;
+    Ok(files)
+}
+
+/// The distinct packages that a build of `packages` takes in, as `name version` lines of `cargo tree`.
+pub(crate) fn dependencies(packages: &[&str], target: Option<&str>, edges: &str) -> Result<BTreeSet<String>> {
+    let mut command = cargo();
+    command.args([
+        "tree",
+        "--quiet",
+        "--prefix=none",
+        "--no-dedupe",
+        "--format={p}",
+        "--edges",
+        edges,
+    ]);
+    command.args(target.map(|target| format!("--target={target}")));
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    let tree = process::answer(&mut command)?;
+    Ok(tree
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect())
+}

@@ -1,0 +1,27 @@
+//! `cargo xtask test`: builds every artefact, then runs every test.
+
+use anyhow::Result;
+
+use crate::build::{self, Selection};
+use crate::progress::Step;
+use crate::workspace::{Workspace, cargo};
+use crate::{cargo_build, process};
+
+/// Runs the tests whose name contains `filter`, or all. Tests find their components in `target/components`.
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    build::components(workspace, &Selection::Everything)?;
+    let names: Vec<&str> = workspace.natives().map(|package| package.name.as_str()).collect();
+    let cargo_test = || {
+        let mut command = cargo();
+        command.arg("test").current_dir(&workspace.root);
+        command.args(names.iter().flat_map(|name| ["--package", name]));
+        command
+    };
+
+    let mut step = Step::start("build tests");
+    step.expect(cargo_build::dependencies(&names, None, "normal,build,dev")?.len() as u64);
+    cargo_build::run(&mut step, cargo_test().arg("--no-run"))?;
+    step.done(&format!("{} crates", names.len()));
+
+    process::attached(cargo_test().arg("--no-fail-fast").args(filter))
+}

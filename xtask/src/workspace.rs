@@ -1,0 +1,182 @@
+//! The crates of the workspace, and which component each becomes: what `[package.metadata.mainstay]` says.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::process;
+
+/// Every crate of the repository.
+#[derive(Deserialize)]
+pub(crate) struct Workspace {
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
+    #[serde(rename = "target_directory")]
+    target: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+/// One crate.
+#[derive(Deserialize)]
+pub(crate) struct Package {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    #[serde(deserialize_with = "mainstay_table", rename = "metadata")]
+    pub(crate) component: Option<Component>,
+    targets: Vec<Target>,
+}
+
+/// The `[package.metadata.mainstay]` of a crate that becomes a component.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Component {
+    /// The artefact: `target/components/<component>.wasm`. Names below `test/` are for tests only.
+    #[serde(rename = "component")]
+    pub(crate) name: String,
+    /// A second artefact, with the optional callbacks composed in.
+    pub(crate) closed: Option<Closed>,
+}
+
+/// An artefact made of two others.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Closed {
+    #[serde(rename = "component")]
+    pub(crate) name: String,
+    /// The artefact that fills the optional imports.
+    pub(crate) with: String,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn load() -> Result<Self> {
+        let mut command = cargo();
+        command.args(["metadata", "--format-version=1", "--no-deps"]);
+        let json = process::answer(&mut command)?;
+        serde_json::from_str(&json).context("the answer of `cargo metadata` does not read")
+    }
+
+    /// Where the components go.
+    pub(crate) fn components(&self) -> PathBuf {
+        self.target.join("components")
+    }
+
+    /// `path` as one would type it from the root.
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
+    /// Crates that become components.
+    pub(crate) fn guests(&self) -> impl Iterator<Item = (&Package, &Component)> {
+        self.packages
+            .iter()
+            .filter_map(|package| Some((package, package.component.as_ref()?)))
+    }
+
+    /// Crates that build and test on this machine: all but those that are nothing else than a component.
+    pub(crate) fn natives(&self) -> impl Iterator<Item = &Package> {
+        self.packages
+            .iter()
+            .filter(|package| package.component.is_none() || package.has("lib") || package.has("rlib"))
+    }
+}
+
+impl Package {
+    /// The names of this crate's targets of one kind, for example `bench`.
+    pub(crate) fn targets_of_kind(&self, kind: &str) -> impl Iterator<Item = &str> {
+        self.targets
+            .iter()
+            .filter(move |target| target.kind.iter().any(|k| k == kind))
+            .map(|t| t.name.as_str())
+    }
+
+    fn has(&self, kind: &str) -> bool {
+        self.targets_of_kind(kind).next().is_some()
+    }
+}
+
+impl Component {
+    /// Whether only tests use it.
+    pub(crate) fn is_for_tests(&self) -> bool {
+        self.name.starts_with("test/")
+    }
+
+    /// The artefacts that come of it, the closed one last.
+    pub(crate) fn artefacts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.closed.as_ref().map(|closed| closed.name.as_str()))
+    }
+}
+
+/// The cargo that runs this program, not another one on the path.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn mainstay_table<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Component>, D::Error> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        mainstay: Option<Component>,
+    }
+    Ok(Option::<Metadata>::deserialize(deserializer)?.and_then(|metadata| metadata.mainstay))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(metadata: &str, kind: &str) -> Package {
+        let json = format!(
+            r#"{{"id": "x", "name": "x", "metadata": {metadata},
+                "targets": [{{"name": "x", "kind": {kind}}}]}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn workspace(packages: Vec<Package>) -> Workspace {
+        Workspace {
+            root: "/m".into(),
+            target: "/m/target".into(),
+            packages,
+        }
+    }
+
+    const CRON: &str =
+        r#"{"mainstay": {"component": "cron-open", "closed": {"component": "cron", "with": "cron-callbacks"}}}"#;
+
+    #[test]
+    fn a_crate_names_its_artefacts() {
+        let cron = package(CRON, r#"["cdylib", "rlib"]"#).component.unwrap();
+        assert_eq!(cron.artefacts().collect::<Vec<_>>(), ["cron-open", "cron"]);
+        assert!(!cron.is_for_tests());
+    }
+
+    #[test]
+    fn a_crate_without_metadata_is_native_only() {
+        let workspace = workspace(vec![package("null", r#"["lib"]"#)]);
+        assert_eq!(workspace.natives().count(), 1);
+        assert_eq!(workspace.guests().count(), 0);
+    }
+
+    #[test]
+    fn a_component_is_tested_natively_only_if_it_is_a_library_too() {
+        let only = workspace(vec![package(CRON, r#"["cdylib"]"#)]);
+        assert_eq!(only.natives().count(), 0);
+        let both = workspace(vec![package(CRON, r#"["cdylib", "rlib"]"#)]);
+        assert_eq!(both.natives().count(), 1);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let json = r#"{"component": "x", "close": 1}"#;
+        let error = serde_json::from_str::<Component>(json).unwrap_err();
+        assert!(error.to_string().contains("unknown field `close`"), "{error}");
+    }
+}
