@@ -1,0 +1,163 @@
+//! The loop of a component.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+
+use super::{IDLE_PACE, PACE, Waiting, in_flight};
+use crate::metrics::{Counter, Registry};
+
+/// With no timer at all tokio would poll an empty list and return at once, for ever. This one is always there.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Runs `main`, and the local tasks it spawns, until it ends. Must be polled by the task of an export, since that is
+/// what the component model delivers events to.
+pub(crate) async fn drive<T: 'static>(
+    waiting: Waiting,
+    metrics: &Registry,
+    main: impl Future<Output = T> + 'static,
+) -> io::Result<T> {
+    let wakeups = metrics.counter(
+        "mainstay_loop_wakeups_total",
+        "Times the loop woke up from blocking.",
+        &[],
+    );
+    let turns = metrics.counter(
+        "mainstay_loop_turns_total",
+        "Turns of the I/O driver between callbacks.",
+        &[],
+    );
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_unpark(move || wakeups.add(1))
+        .build()?;
+    let entered = runtime.enter();
+    let outcome = Rc::new(RefCell::new(None));
+    let mut event_loop = EventLoop {
+        runtime: &runtime,
+        tasks: LocalSet::new(),
+        timer: None,
+        last_turn: Instant::now(),
+        waiting,
+        turns,
+    };
+    event_loop.tasks.spawn_local({
+        let outcome = Rc::clone(&outcome);
+        async move {
+            let value = main.await;
+            *outcome.borrow_mut() = Some(value);
+        }
+    });
+    event_loop.tasks.spawn_local(async {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    });
+    let value = loop {
+        if let Some(value) = outcome.take() {
+            break value;
+        }
+        let finished = || outcome.borrow().is_some();
+        if event_loop.may_block() {
+            event_loop.block_in_tokio(finished);
+        } else {
+            event_loop.wait_in_component_model(finished).await;
+        }
+    };
+    // Tasks still running are dropped here, which cancels their calls while this export can still do so.
+    drop(event_loop);
+    drop(entered);
+    runtime.shutdown_background();
+    Ok(value)
+}
+
+struct EventLoop<'a> {
+    runtime: &'a Runtime,
+    tasks: LocalSet,
+    /// Ends the wait in the component model when it is time for a turn. Kept between waits: cancelling costs a call.
+    timer: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    last_turn: Instant,
+    waiting: Waiting,
+    turns: Counter,
+}
+
+impl EventLoop<'_> {
+    fn may_block(&self) -> bool {
+        self.waiting == Waiting::Tokio && in_flight() == 0
+    }
+
+    /// Runs tasks, blocking for I/O and timers, until a call is in flight or the service has `finished`.
+    fn block_in_tokio(&mut self, finished: impl Fn() -> bool) {
+        let runtime = self.runtime;
+        runtime.block_on(poll_fn(|context| {
+            self.run_ready_tasks(context);
+            if in_flight() > 0 || finished() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }));
+    }
+
+    /// Runs tasks, waiting for completions, until the loop may block again or the service has `finished`.
+    async fn wait_in_component_model(&mut self, finished: impl Fn() -> bool) {
+        poll_fn(|context| {
+            self.run_ready_tasks(context);
+            if self.may_block() || finished() {
+                return Poll::Ready(());
+            }
+            if self.turn_is_due(context) {
+                self.turn_tokio();
+                self.run_ready_tasks(context);
+            }
+            if self.may_block() || finished() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Runs the tasks that have been woken. More of them than fit in one go wake the context again.
+    fn run_ready_tasks(&mut self, context: &mut Context<'_>) {
+        // Ready means that no task is left, which the heartbeat rules out.
+        let _ = Pin::new(&mut self.tasks).poll(context);
+    }
+
+    /// Whether tokio has waited for its pace; if not, the context is woken when it has.
+    ///
+    /// The clock decides, not the timer alone: among many completions the timer's own may be late.
+    fn turn_is_due(&mut self, context: &mut Context<'_>) -> bool {
+        let pace = if in_flight() > 0 { PACE } else { IDLE_PACE };
+        let mut due = self.last_turn.elapsed() >= pace;
+        loop {
+            let timer = self.timer.get_or_insert_with(|| sleep_in_component_model(pace));
+            if timer.as_mut().poll(context).is_pending() {
+                return due;
+            }
+            self.timer = None;
+            due = true;
+        }
+    }
+
+    /// Lets tokio's driver collect I/O events and expired timers, and wake their tasks, without blocking.
+    fn turn_tokio(&mut self) {
+        // A task that yields is polled again only after the driver was.
+        self.runtime.block_on(tokio::task::yield_now());
+        self.last_turn = Instant::now();
+        self.turns.add(1);
+    }
+}
+
+fn sleep_in_component_model(duration: Duration) -> Pin<Box<dyn Future<Output = ()>>> {
+    let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    Box::pin(wasip3::clocks::monotonic_clock::wait_for(nanoseconds))
+}

@@ -1,0 +1,112 @@
+//! The health pages over HTTP/1.1 (RFC 9112): one request for each connection, without a body.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::listener::Listener;
+use crate::service::Context;
+
+/// Probes and one scraper need two or three.
+const MAX_CONNECTIONS: usize = 16;
+/// Ten times what a probe with all headers of a proxy sends.
+const MAX_REQUEST: usize = 16 * 1024;
+/// For the whole exchange, so that a stalled client cannot keep its connection.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Serves the pages of a service. Ends only if the address cannot be listened on.
+pub(crate) async fn serve(context: Context, address: SocketAddr) -> io::Result<Infallible> {
+    let listener = Listener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("health pages on {address}: {error}")))?;
+    tracing::debug!(address = %listener.address(), "health pages");
+    Ok(listener
+        .serve(MAX_CONNECTIONS, move |stream, peer| {
+            connection(context.clone(), stream, peer)
+        })
+        .await)
+}
+
+async fn connection(context: Context, mut stream: TcpStream, peer: SocketAddr) {
+    match tokio::time::timeout(DEADLINE, exchange(&context, &mut stream)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%peer, "health pages: {error}"),
+        Err(_) => tracing::debug!(%peer, "health pages: no request within {DEADLINE:?}"),
+    }
+}
+
+async fn exchange(context: &Context, stream: &mut TcpStream) -> io::Result<()> {
+    let mut request = Vec::with_capacity(1024);
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        if request.len() >= MAX_REQUEST || stream.read_buf(&mut request).await? == 0 {
+            break;
+        }
+    }
+    // One write: a second one would wait for the first to be acknowledged.
+    stream.write_all(&respond(context, &request)).await?;
+    stream.shutdown().await
+}
+
+/// The whole response to the head of a request.
+fn respond(context: &Context, request: &[u8]) -> Vec<u8> {
+    let line = request.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.trim_end().split(' ');
+    let (method, target, version) = (words.next(), words.next(), words.next());
+    let complete = request.windows(4).any(|end| end == b"\r\n\r\n");
+    let (Some(method), Some(target), Some(version), None) = (method, target, version, words.next()) else {
+        return response("400 Bad Request", TEXT, "not an HTTP/1.1 request\n", true);
+    };
+    if !version.starts_with("HTTP/1.") {
+        return response("400 Bad Request", TEXT, "not an HTTP/1.1 request\n", true);
+    }
+    if !complete {
+        return response(
+            "431 Request Header Fields Too Large",
+            TEXT,
+            "head incomplete, or over 16 KiB\n",
+            true,
+        );
+    }
+    if method != "GET" && method != "HEAD" {
+        return response("405 Method Not Allowed", TEXT, "only GET and HEAD\n", true);
+    }
+    let (status, kind, body) = page(context, target.split('?').next().unwrap_or_default());
+    response(status, kind, &body, method == "GET")
+}
+
+fn page(context: &Context, path: &str) -> (&'static str, &'static str, String) {
+    match path {
+        // That it answers is what it says.
+        "/healthz" => ("200 OK", TEXT, "ok\n".to_owned()),
+        "/readyz" => match context.health.reason() {
+            None => ("200 OK", TEXT, "ok\n".to_owned()),
+            Some(reason) => ("503 Service Unavailable", TEXT, format!("{reason}\n")),
+        },
+        "/metrics" => ("200 OK", PROMETHEUS, context.metrics.render()),
+        _ => (
+            "404 Not Found",
+            TEXT,
+            "not one of /healthz, /readyz, /metrics\n".to_owned(),
+        ),
+    }
+}
+
+fn response(status: &str, kind: &str, body: &str, with_body: bool) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n\
+         connection: close\r\n\r\n"
+    );
+    let mut response = head.into_bytes();
+    if with_body {
+        response.extend_from_slice(body.as_bytes());
+    }
+    response
+}

@@ -1,0 +1,91 @@
+//! Accepting connections.
+//!
+//! wasi-libc of Rust 1.95 cannot set `O_NONBLOCK` on a socket by `fcntl`, so tokio's own `accept` fails in a
+//! component. There the listening socket is waited for as if it were a stream, and accepted from by socket2. In a
+//! native build it is tokio's listener.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use crate::backoff::Backoff;
+
+/// A listening TCP socket.
+#[derive(Debug)]
+pub struct Listener {
+    #[cfg(target_family = "wasm")]
+    socket: TcpStream,
+    #[cfg(not(target_family = "wasm"))]
+    socket: tokio::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens on an address. In a workload only the loopback, `127.0.0.1`, can be listened on.
+    ///
+    /// `AddrInUse` may mean that an earlier life of this service left its port behind: try again, do not end.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        #[cfg(target_family = "wasm")]
+        let socket = TcpStream::from_std(std::os::fd::OwnedFd::from(listener).into())?;
+        #[cfg(not(target_family = "wasm"))]
+        let socket = tokio::net::TcpListener::from_std(listener)?;
+        Ok(Self { socket, address })
+    }
+
+    /// Where it listens; the port is the real one if it was bound to port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for a connection. An error is one connection's, not the listener's: log it and go on.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        #[cfg(target_family = "wasm")]
+        {
+            let accept = || socket2::SockRef::from(&self.socket).accept_raw();
+            let (socket, address) = self.socket.async_io(tokio::io::Interest::READABLE, accept).await?;
+            socket.set_nonblocking(true)?;
+            let peer = address.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+            Ok((TcpStream::from_std(socket.into())?, peer))
+        }
+        #[cfg(not(target_family = "wasm"))]
+        self.socket.accept().await
+    }
+
+    /// Serves each connection by a local task of its own, at most `max_connections` at once; further ones wait in
+    /// the listener's backlog. Never ends: errors of `accept` are logged and followed by a pause.
+    pub async fn serve<Serve, Served>(self, max_connections: usize, mut serve: Serve) -> std::convert::Infallible
+    where
+        Serve: FnMut(TcpStream, SocketAddr) -> Served,
+        Served: Future<Output = ()> + 'static,
+    {
+        let slots = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let mut pause = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
+        loop {
+            // An error would mean that the semaphore was closed, which nobody does.
+            let slot = Arc::clone(&slots).acquire_owned().await.ok();
+            match self.accept().await {
+                Ok((stream, peer)) => {
+                    pause.reset();
+                    let served = serve(stream, peer);
+                    tokio::task::spawn_local(async move {
+                        served.await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    let delay = pause.next();
+                    tracing::warn!(listener = %self.address, retry_in = ?delay, "accept: {error}");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+}
