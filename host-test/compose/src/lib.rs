@@ -1,15 +1,31 @@
 //! What a component needs and gives, whether two fit, and joining them.
 //!
+//! - [`component`]: a component and its interface, decoded
+//! - [`check`]: which export satisfies which import of a workload
+//! - [`link_error`]: why one does not, in words
+//! - [`difference`]: where two types part
+//! - [`host`]: what a host itself serves
 //! - [`callbacks`]: the no-op callbacks that an open service carries, and so what it can do without
 //! - [`close()`]: a service's optional imports closed with its no-op callbacks
 //! - [`graph`]: components joined into one, by wac-graph
-//! - [`Error`]: everything that can go wrong, in words
+//! - [`signature`]: functions and types in WIT syntax
+//! - [`Error`]: everything that can go wrong
 
 pub mod callbacks;
+pub mod check;
 mod close;
+pub mod component;
+pub mod difference;
 mod error;
 mod graph;
+pub mod host;
+pub mod link_error;
+mod signature;
 
 pub use callbacks::{attach, detach};
+pub use check::{Importer, Link, Workload};
 pub use close::close;
+pub use component::{Component, Interface};
 pub use error::Error;
+pub use host::Host;
+pub use link_error::{LinkError, LinkErrors, Problem};
