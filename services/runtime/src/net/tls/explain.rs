@@ -10,16 +10,20 @@ use rustls::{AlertDescription, CertificateError, Error};
 /// For errors of a handshake and for those of later reads and writes: a server that speaks TLS 1.3 judges the client's
 /// certificate when the client already believes that all is well.
 pub fn explain(error: &io::Error) -> Option<String> {
-    error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).map(text)
+    error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+        .map(text)
 }
 
 /// [`explain`] for an error of a handshake, and the same of a server that just hangs up.
 pub(super) fn explain_handshake(error: io::Error) -> io::Error {
     match (explain(&error), error.kind()) {
         (Some(text), kind) => io::Error::new(kind, text),
-        (None, kind @ io::ErrorKind::UnexpectedEof) => {
-            io::Error::new(kind, "the server closed the connection during the TLS handshake: does it speak TLS?")
-        }
+        (None, kind @ io::ErrorKind::UnexpectedEof) => io::Error::new(
+            kind,
+            "the server closed the connection during the TLS handshake: does it speak TLS?",
+        ),
         (None, _) => error,
     }
 }

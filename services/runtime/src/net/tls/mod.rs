@@ -51,6 +51,9 @@ impl Tls {
             (None, Host::Name(name)) => ServerName::try_from(name.clone())
                 .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is no name for TLS")))?,
         };
-        TlsConnector::from(self.config()).connect(name, stream).await.map_err(explain::explain_handshake)
+        TlsConnector::from(self.config())
+            .connect(name, stream)
+            .await
+            .map_err(explain::explain_handshake)
     }
 }
