@@ -287,3 +287,6 @@ impl<T> Shared<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

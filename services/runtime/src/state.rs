@@ -7,7 +7,7 @@
 //! {"last":"2026-11-22T18:10"}
 //! ```
 //!
-//! the kind, its version, the CRC-32 and the length of the text. It is written to a file beside it, synced and renamed,
+//! the kind, its version, a CRC-32 of all but itself, and the length of the text. It is written to a file beside it, synced and renamed,
 //! so what is read is either the old content or the new one. A file that is neither, since a disk failed or a person
 //! edited it, is set aside and reported, never used and never deleted.
 
@@ -128,8 +128,9 @@ impl StateFile {
             path: self.path.clone(),
             source,
         })?;
-        let (kind, version, checksum, length) = (self.kind, self.version, crc32fast::hash(&text), text.len());
-        let mut bytes = format!("mainstay-state {kind} {version} {checksum:08x} {length}\n").into_bytes();
+        let (kind, version, length) = (self.kind, self.version, text.len());
+        let checksum = checksum(kind, version, &text);
+        let mut bytes = format!("mainstay-state {kind} {version} {checksum} {length}\n").into_bytes();
         bytes.extend_from_slice(&text);
 
         let beside = self.beside("new");
@@ -148,7 +149,7 @@ impl StateFile {
         let text = text.get(1..).unwrap_or_default();
         let head = std::str::from_utf8(head).map_err(|_| "first line not text")?;
         let words: Vec<&str> = head.split(' ').collect();
-        let ["mainstay-state", kind, version, checksum, length] = words.as_slice() else {
+        let ["mainstay-state", kind, version, written, length] = words.as_slice() else {
             return Err("first line not that of a state file".to_owned());
         };
         if *kind != self.kind {
@@ -160,8 +161,9 @@ impl StateFile {
         if length.parse() != Ok(text.len()) {
             return Err(format!("{} bytes, must be {length}", text.len()));
         }
-        if u32::from_str_radix(checksum, 16) != Ok(crc32fast::hash(text)) {
-            return Err(format!("checksum {:08x}, must be {checksum}", crc32fast::hash(text)));
+        let actual = checksum(kind, version, text);
+        if *written != actual {
+            return Err(format!("checksum {actual}, must be {written}"));
         }
         Ok((version, text))
     }
@@ -194,3 +196,14 @@ impl StateFile {
         }
     }
 }
+
+/// The CRC-32 of everything that a file says.
+fn checksum(kind: &str, version: u32, text: &[u8]) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(format!("{kind} {version} ").as_bytes());
+    hasher.update(text);
+    format!("{:08x}", hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests;

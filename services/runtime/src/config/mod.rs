@@ -27,6 +27,8 @@ mod file;
 mod secret;
 mod settings;
 mod size;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use duration::{format_duration, parse_duration};

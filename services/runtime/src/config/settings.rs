@@ -195,12 +195,12 @@ impl Settings {
             let entry = table.entries.remove(key)?;
             Some(table.value(key, entry))
         });
-        let variable = variable?;
-        let in_environment = self.environment.remove(&variable);
-        self.known_variables.push(variable.clone());
-        in_environment
-            .map(|text| Value::new(variable, Content::Text(text)))
-            .or(in_file)
+        let in_environment = variable.and_then(|variable| {
+            self.known_variables.push(variable.clone());
+            let text = self.environment.remove(&variable)?;
+            Some(Value::new(variable, Content::Text(text)))
+        });
+        in_environment.or(in_file)
     }
 
     fn missing(&self, key: &str, example: &str) -> ConfigError {
