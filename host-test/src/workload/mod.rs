@@ -1,9 +1,188 @@
 //! A workload: a service, the components that it calls, and the life of both.
 //!
-//! - [`spec`]: what a workload is made of
-//! - [`egress`]: which hosts and names a guest may reach
+//! What goes in: [`spec`] (what a workload is made of), [`options`] (how to run it here), [`egress`] (where it may
+//! connect). What comes out: [`status`], and output by [`stdio`].
+//!
+//! From one to the other:
+//! - `engine`, `image`, `wasi`: Wasmtime for the whole process, compiled components, the host's own interfaces
+//! - `prepare`, `link`, `unit`: everything compiled, linked and checked before anything runs
+//! - `call`, `pool`: a call from one component into another, in a fresh or a warm instance
+//! - `state`, `limits`, `volumes`, `sockets`, `http_egress`: what a guest has and what it may do
+//! - `life`, `service`, `restart`, `http`, `task`: a thread that runs it all until the end
+//! - `fault`: failures in words
 
+mod call;
 pub mod egress;
+mod engine;
+mod fault;
+mod http;
+mod http_egress;
+mod image;
+mod life;
+mod limits;
+mod link;
+pub mod options;
+mod pool;
+mod prepare;
+mod restart;
+mod service;
+mod sockets;
 pub mod spec;
+mod state;
+pub mod status;
+pub mod stdio;
+mod task;
+mod unit;
+mod volumes;
+mod wasi;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+pub use call::Deadlines;
+pub use engine::{Host, TIME_SLICE};
+pub use options::Options;
+pub use restart::RestartPolicy;
 pub use spec::Spec;
+pub use status::{Phase, Status};
+
+use life::Reporter;
+use stdio::{Captured, Stdio};
+
+/// A workload that was started. Dropping it stops it.
+pub struct Workload {
+    status: watch::Receiver<Status>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+    caller: Arc<call::Caller>,
+    http: Option<SocketAddr>,
+    loopback: Ipv4Addr,
+    stdio: Stdio,
+}
+
+impl Workload {
+    /// Compiles and links a workload, and starts it. Takes as long as compiling does.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting: an image that is missing or no component, an import that nobody exports, a
+    /// volume that does not exist, an HTTP address that is taken. Nothing has run then.
+    pub fn start(host: &Host, spec: &Spec, options: &Options) -> anyhow::Result<Self> {
+        let prepared = prepare::prepare(host, spec, options)?;
+        let listener = options
+            .http
+            .filter(|_| prepared.handler.is_some())
+            .map(bind)
+            .transpose()?;
+        let http = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let (stop, on_stop) = watch::channel(false);
+        let (sender, status) = watch::channel(Status {
+            workload: spec.name.clone(),
+            state: Phase::Starting,
+            reason: None,
+            restarts: 0,
+            calls: status::Calls::default(),
+        });
+        let caller = Arc::clone(&prepared.caller);
+        let (loopback, stdio) = (prepared.loopback.address(), prepared.stdio.clone());
+        let reporter = Reporter {
+            sender,
+            caller: Arc::clone(&caller),
+        };
+        let budget = (
+            options.restart.clone(),
+            spec.service.as_ref().map_or(0, |service| service.max_restarts),
+        );
+        let thread = std::thread::Builder::new()
+            .name(format!("workload {}", spec.name))
+            .spawn(move || life::run(prepared, listener, budget, &reporter, on_stop))
+            .context("starting the workload's thread")?;
+        Ok(Self {
+            status,
+            stop,
+            thread: Some(thread),
+            caller,
+            http,
+            loopback,
+            stdio,
+        })
+    }
+
+    /// How it is now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut status = self.status.borrow().clone();
+        status.calls = self.caller.counts.read();
+        status
+    }
+
+    /// Its status as it changes; the last one [is final](Status::is_final).
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Waits until nothing will happen any more.
+    pub async fn ended(&self) -> Status {
+        // The sender is dropped only after a final status.
+        let _ = self.status.clone().wait_for(Status::is_final).await;
+        self.status()
+    }
+
+    /// Ends the service and all calls, and waits until that is done: its loopback ports are free, its ephemeral volumes
+    /// gone.
+    pub async fn stop(mut self) -> Status {
+        let status = self.stop_and_wait().await;
+        if let Some(thread) = self.thread.take() {
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
+        status
+    }
+
+    async fn stop_and_wait(&self) -> Status {
+        self.stop.send_replace(true);
+        self.ended().await
+    }
+
+    /// Where HTTP is served, if it was asked for and a component exports a handler.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// The machine's address of what the workload's guests call `127.0.0.1`.
+    #[must_use]
+    pub fn loopback(&self) -> Ipv4Addr {
+        self.loopback
+    }
+
+    /// What its components wrote to standard output, if it is captured.
+    #[must_use]
+    pub fn stdout(&self) -> Option<&Captured> {
+        self.stdio.stdout()
+    }
+
+    /// What its components wrote to standard error, if it is captured.
+    #[must_use]
+    pub fn stderr(&self) -> Option<&Captured> {
+        self.stdio.stderr()
+    }
+}
+
+impl Drop for Workload {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| format!("serving HTTP on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

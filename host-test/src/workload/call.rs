@@ -1,0 +1,184 @@
+//! A call from one component into another.
+//!
+//! What a guest can tell is as in wash: an async function runs in an instance of its own (or a warm one) and overlaps
+//! with others; a sync function runs in the caller's store, where the callee keeps its state, and blocks the caller. A
+//! call that traps or passes its deadline is an error of the host function, which traps the caller.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wasmtime::component::{ComponentExportIndex, LinkerInstance, Val};
+use wasmtime::{Engine, StoreContextMut, format_err};
+
+use super::pool::Pool;
+use super::state::{LinkedInstance, State};
+use super::status::CallCounts;
+use super::task;
+use super::unit::Unit;
+use super::{fault, pool};
+
+/// How long calls may take.
+#[derive(Debug, Clone)]
+pub struct Deadlines {
+    /// Of an async function: 10 minutes, as wash has it.
+    pub concurrent: Duration,
+    /// Of a sync function, which holds up its caller: 30 seconds, as wash has it.
+    pub blocking: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            concurrent: Duration::from_secs(600),
+            blocking: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What all calls of a workload share.
+pub(super) struct Caller {
+    pub(super) engine: Engine,
+    pub(super) deadlines: Deadlines,
+    pub(super) counts: CallCounts,
+}
+
+/// A function of a component that others import.
+pub(super) struct Target {
+    pub(super) caller: Arc<Caller>,
+    pub(super) callee: Arc<Unit>,
+    pub(super) pool: Option<Arc<Pool>>,
+    pub(super) function: ComponentExportIndex,
+    /// `mainstay:cron/job@0.1.0.run`, for messages.
+    pub(super) name: String,
+}
+
+impl Target {
+    /// Defines an `async func` that calls this.
+    pub(super) fn define_concurrent(
+        self: Arc<Self>,
+        linker: &mut LinkerInstance<'_, State>,
+        name: &str,
+    ) -> wasmtime::Result<()> {
+        linker.func_new_concurrent(name, move |_accessor, _type, parameters, results| {
+            let target = Arc::clone(&self);
+            Box::pin(async move {
+                let answer = target.counted(target.call(parameters.to_vec(), results.len())).await?;
+                results.iter_mut().zip(answer).for_each(|(slot, value)| *slot = value);
+                Ok(())
+            })
+        })
+    }
+
+    /// Defines a `func` that calls this.
+    pub(super) fn define_blocking(
+        self: Arc<Self>,
+        linker: &mut LinkerInstance<'_, State>,
+        name: &str,
+    ) -> wasmtime::Result<()> {
+        linker.func_new_async(name, move |store, _type, parameters, results| {
+            let target = Arc::clone(&self);
+            Box::new(async move { target.counted(target.call_in_place(store, parameters, results)).await })
+        })
+    }
+
+    async fn counted<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+        let counts = &self.caller.counts;
+        counts.started.fetch_add(1, Ordering::Relaxed);
+        let answer = call.await;
+        let ended = if answer.is_ok() {
+            &counts.finished
+        } else {
+            &counts.failed
+        };
+        ended.fetch_add(1, Ordering::Relaxed);
+        answer.map_err(|error| {
+            format_err!(
+                "{} of component \"{}\" failed: {}",
+                self.name,
+                self.callee.name,
+                fault::in_words(&error)
+            )
+        })
+    }
+
+    async fn call(&self, parameters: Vec<Val>, results: usize) -> wasmtime::Result<Vec<Val>> {
+        let call = pool::Call {
+            function: self.function,
+            parameters,
+            results,
+        };
+        let deadline = self.caller.deadlines.concurrent;
+        let answer = tokio::time::timeout(deadline, async {
+            let call = match &self.pool {
+                Some(pool) => match pool.offer(call).await {
+                    Ok(answer) => return answer,
+                    Err(declined) => declined,
+                },
+                None => call,
+            };
+            let (engine, callee) = (self.caller.engine.clone(), Arc::clone(&self.callee));
+            // In a task of its own, because one store's event loop cannot run within another's.
+            task::spawn(async move { in_fresh_instance(&engine, &callee, call).await }).await
+        });
+        answer
+            .await
+            .unwrap_or_else(|_| Err(format_err!("no answer within {deadline:?}")))
+    }
+
+    async fn call_in_place(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        parameters: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        let id = self.callee.id;
+        if !store.data().linked.contains_key(&id) {
+            let linked = self.instantiate_in_place(&mut store).await?;
+            store.data_mut().linked.insert(id, linked);
+        }
+        let instance = exchange_context(store.data_mut(), id)?;
+        let function = instance
+            .get_func(&mut store, self.function)
+            .ok_or_else(|| format_err!("no such export"))?;
+        let deadline = self.caller.deadlines.blocking;
+        let call = tokio::time::timeout(deadline, function.call_async(&mut store, parameters, results)).await;
+        exchange_context(store.data_mut(), id)?;
+        call.map_err(|_| format_err!("no answer within {deadline:?}"))?
+    }
+
+    async fn instantiate_in_place(&self, store: &mut StoreContextMut<'_, State>) -> wasmtime::Result<LinkedInstance> {
+        let context = self.callee.recipe.context()?;
+        let caller = std::mem::replace(&mut store.data_mut().active, context);
+        let instance = self.callee.pre.instantiate_async(&mut *store).await;
+        let context = std::mem::replace(&mut store.data_mut().active, caller);
+        Ok(LinkedInstance {
+            instance: instance?,
+            context,
+        })
+    }
+}
+
+/// Makes a linked component the active one, or its caller again.
+fn exchange_context(state: &mut State, id: u32) -> wasmtime::Result<wasmtime::component::Instance> {
+    let linked = state
+        .linked
+        .get_mut(&id)
+        .ok_or_else(|| format_err!("a linked component is gone"))?;
+    std::mem::swap(&mut state.active, &mut linked.context);
+    Ok(linked.instance)
+}
+
+/// One call in an instance made for it.
+async fn in_fresh_instance(engine: &Engine, callee: &Unit, call: pool::Call) -> wasmtime::Result<Vec<Val>> {
+    let mut store = callee.store(engine)?;
+    let instance = callee.pre.instantiate_async(&mut store).await?;
+    let answer = store
+        .run_concurrent(async move |accessor| call.run(accessor, instance).await)
+        .await
+        .flatten();
+    answer.map_err(|error| match store.data().limits.refusal() {
+        Some(refusal) => error.context(refusal),
+        None => error,
+    })
+}

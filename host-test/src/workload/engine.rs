@@ -1,0 +1,109 @@
+//! One Wasmtime engine for all workloads of a process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use wasmtime::component::Linker;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::image;
+use super::state::State;
+use super::wasi;
+
+/// How long guest code may run before it yields to the other guests of its workload.
+pub const TIME_SLICE: Duration = Duration::from_millis(10);
+
+/// How many instances the process can hold at a time, over all workloads.
+const MAX_INSTANCES: u32 = 1_000;
+
+/// Bytes of a slot that are cleared by writing zeros instead of by a system call when its instance ends.
+const KEEP_RESIDENT: usize = 256 << 10;
+
+/// What the workloads of a process share: the engine, the host's own interfaces, the compile cache.
+#[derive(Clone)]
+pub struct Host {
+    engine: Engine,
+    interfaces: Arc<Linker<State>>,
+    cache: Option<PathBuf>,
+}
+
+impl Host {
+    /// A host that keeps compiled components in `cache`, or nowhere.
+    ///
+    /// # Errors
+    /// If this machine cannot run Wasmtime.
+    pub fn new(cache: Option<&Path>) -> anyhow::Result<Self> {
+        let engine = pooling().or_else(|_| on_demand()).context("starting Wasmtime")?;
+        tick(&engine).context("starting the thread that interrupts guests")?;
+        let interfaces = Arc::new(wasi::interfaces(&engine).map_err(anyhow::Error::from)?);
+        Ok(Self {
+            engine,
+            interfaces,
+            cache: cache.map(Path::to_owned),
+        })
+    }
+
+    /// Compiles a component ahead of its first start, or finds it compiled.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not a component; the error names it.
+    pub fn compile(&self, image: &Path) -> anyhow::Result<wasmtime::component::Component> {
+        image::load(&self.engine, self.cache.as_deref(), image)
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// WASI and the other interfaces that the host itself offers.
+    pub(super) fn interfaces(&self) -> &Linker<State> {
+        &self.interfaces
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    config.wasm_component_model_async_stackful(true);
+    config.epoch_interruption(true);
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
+    config
+}
+
+/// Instances in prepared slots: a fresh instance costs microseconds instead of hundreds of them.
+fn pooling() -> anyhow::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_core_instances(8 * MAX_INSTANCES)
+        .total_memories(2 * MAX_INSTANCES)
+        .total_tables(4 * MAX_INSTANCES)
+        .total_stacks(2 * MAX_INSTANCES)
+        .max_memories_per_module(2)
+        .max_tables_per_module(4)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        .async_stack_keep_resident(KEEP_RESIDENT);
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Ok(Engine::new(&config)?)
+}
+
+/// For machines that do not let a process reserve the address space of the pool.
+fn on_demand() -> anyhow::Result<Engine> {
+    Ok(Engine::new(&config())?)
+}
+
+/// Advances the engine's epoch once per time slice, for as long as the engine lives.
+fn tick(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TIME_SLICE);
+        }
+    })?;
+    Ok(())
+}

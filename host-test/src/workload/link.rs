@@ -1,0 +1,194 @@
+//! Imports linked to exports.
+//!
+//! As in wash, a name must match byte for byte, version included; what a component of the workload exports goes before
+//! what the host offers; nothing can import what the service exports; no import is optional.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use wasmtime::component::types::{ComponentInstance, ComponentItem};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+
+use super::Host;
+use super::call::{Caller, Target};
+use super::pool::{self, Pool};
+use super::state::State;
+use super::unit::{Recipe, Unit};
+
+/// A component before it is linked.
+pub(super) struct Unlinked {
+    pub(super) name: String,
+    pub(super) component: Component,
+    pub(super) recipe: Recipe,
+    /// `None`: a fresh instance for every call.
+    pub(super) pool: Option<pool::Limits>,
+    pub(super) is_service: bool,
+}
+
+/// A component that can be instantiated, and called if others import what it exports.
+#[derive(Clone)]
+pub(super) struct Linked {
+    pub(super) unit: Arc<Unit>,
+    pool: Option<Arc<Pool>>,
+}
+
+/// Links all components of a workload, in the order given.
+pub(super) fn link(host: &Host, caller: &Arc<Caller>, unlinked: Vec<Unlinked>) -> anyhow::Result<Vec<Linked>> {
+    let mut links = Links {
+        host,
+        caller,
+        exporters: exporters(&unlinked),
+        components: unlinked
+            .iter()
+            .map(|each| (each.name.clone(), each.component.clone()))
+            .collect(),
+        rest: unlinked.into_iter().map(Some).collect(),
+        linked: BTreeMap::new(),
+        path: Vec::new(),
+    };
+    (0..links.rest.len()).map(|index| links.resolve(index)).collect()
+}
+
+/// Which components export an interface, by its name.
+fn exporters(unlinked: &[Unlinked]) -> BTreeMap<String, Vec<usize>> {
+    let mut exporters = BTreeMap::<String, Vec<usize>>::new();
+    for (index, each) in unlinked.iter().enumerate().filter(|(_, each)| !each.is_service) {
+        for (name, export) in each.component.component_type().exports(each.component.engine()) {
+            if matches!(export.ty, ComponentItem::ComponentInstance(_)) {
+                exporters.entry(name.to_owned()).or_default().push(index);
+            }
+        }
+    }
+    exporters
+}
+
+struct Links<'a> {
+    host: &'a Host,
+    caller: &'a Arc<Caller>,
+    exporters: BTreeMap<String, Vec<usize>>,
+    components: Vec<(String, Component)>,
+    /// What is not linked yet.
+    rest: Vec<Option<Unlinked>>,
+    linked: BTreeMap<usize, Linked>,
+    /// The components being linked, each because the one before it imports from it.
+    path: Vec<usize>,
+}
+
+impl Links<'_> {
+    /// Links a component after those that it imports from.
+    fn resolve(&mut self, index: usize) -> anyhow::Result<Linked> {
+        if let Some(linked) = self.linked.get(&index) {
+            return Ok(linked.clone());
+        }
+        if self.path.contains(&index) {
+            bail!("components import from each other in a circle: {}", self.circle(index));
+        }
+        self.path.push(index);
+        let (name, component) = self
+            .components
+            .get(index)
+            .cloned()
+            .context("a component of the workload")?;
+        let pre = self.pre(&name, &component)?;
+        self.path.pop();
+        let Unlinked { recipe, pool, .. } = self
+            .rest
+            .get_mut(index)
+            .and_then(Option::take)
+            .context("a component of the workload")?;
+        let unit = Arc::new(Unit {
+            id: u32::try_from(index)?,
+            name: name.into(),
+            pre,
+            recipe,
+        });
+        let pool = pool.map(|limits| Arc::new(Pool::new(self.host.engine(), &unit, limits)));
+        let linked = Linked { unit, pool };
+        self.linked.insert(index, linked.clone());
+        Ok(linked)
+    }
+
+    fn circle(&self, start: usize) -> String {
+        let name = |index: &usize| self.components.get(*index).map_or("?", |(name, _)| name.as_str());
+        let from = self.path.iter().position(|index| *index == start).unwrap_or(0);
+        let members = self.path.iter().skip(from).chain([&start]);
+        members.map(name).collect::<Vec<_>>().join(" -> ")
+    }
+
+    fn pre(&mut self, name: &str, component: &Component) -> anyhow::Result<InstancePre<State>> {
+        let mut linker = self.host.interfaces().clone();
+        linker.allow_shadowing(true);
+        let imported = component.component_type();
+        for (interface, import) in imported.imports(component.engine()) {
+            if let ComponentItem::ComponentInstance(instance) = import.ty {
+                self.define(&mut linker, name, interface, &instance)?;
+            }
+        }
+        linker
+            .instantiate_pre(component)
+            .map_err(|error| anyhow!("linking component \"{name}\": {error:#}"))
+    }
+
+    /// Defines an imported interface by calls into the one component that exports it, if there is one.
+    fn define(
+        &mut self,
+        linker: &mut Linker<State>,
+        importer: &str,
+        interface: &str,
+        imported: &ComponentInstance,
+    ) -> anyhow::Result<()> {
+        let exporter = match self.exporters.get(interface).map(Vec::as_slice) {
+            None | Some([]) => return Ok(()),
+            Some([exporter]) => *exporter,
+            Some(several) => {
+                let names = several.iter().filter_map(|index| self.components.get(*index));
+                let names: Vec<_> = names.map(|(name, _)| format!("\"{name}\"")).collect();
+                bail!(
+                    "component \"{importer}\" imports {interface}, which is ambiguous: {} export it; leave one",
+                    names.join(" and ")
+                );
+            }
+        };
+        let exporting = self
+            .components
+            .get(exporter)
+            .map(|(_, component)| component.clone())
+            .context("an exporter")?;
+        let callee = self.resolve(exporter)?;
+        let (_, instance) = exporting.get_export(None, interface).context("an exported interface")?;
+        let mut definitions = linker.instance(interface).map_err(anyhow::Error::from)?;
+        for (function, item) in imported.exports(exporting.engine()) {
+            let ComponentItem::ComponentFunc(_) = item.ty else {
+                continue;
+            };
+            let Some((ComponentItem::ComponentFunc(exported), index)) = exporting
+                .get_export(Some(&instance), function)
+                .map(|(item, index)| (item, index))
+            else {
+                bail!(
+                    "component \"{importer}\" imports {interface} with function {function}, which \"{}\" lacks",
+                    callee.unit.name
+                );
+            };
+            let target = self.target(&callee, index, format!("{interface}.{function}"));
+            let defined = if exported.async_() {
+                target.define_concurrent(&mut definitions, function)
+            } else {
+                target.define_blocking(&mut definitions, function)
+            };
+            defined.map_err(anyhow::Error::from)?;
+        }
+        Ok(())
+    }
+
+    fn target(&self, callee: &Linked, function: ComponentExportIndex, name: String) -> Arc<Target> {
+        Arc::new(Target {
+            caller: Arc::clone(self.caller),
+            callee: Arc::clone(&callee.unit),
+            pool: callee.pool.clone(),
+            function,
+            name,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! One run of a service, from a new store to its end.
+
+use anyhow::{Context as _, bail};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::p2::bindings as p2;
+use wasmtime_wasi::p3::bindings as p3;
+
+use super::fault;
+use super::state::State;
+use super::unit::Unit;
+use std::sync::Arc;
+
+/// A service that can be run, any number of times.
+pub(super) struct Service {
+    unit: Arc<Unit>,
+    command: Command,
+}
+
+/// The generations of `wasi:cli/run`.
+enum Command {
+    /// `@0.2`: a blocking function.
+    P2(p2::CommandPre<State>),
+    /// `@0.3`: an async function.
+    P3(p3::CommandPre<State>),
+}
+
+impl Service {
+    pub(super) fn new(component: &Component, unit: Arc<Unit>) -> anyhow::Result<Self> {
+        let exports = component.component_type();
+        let exports_run = |version: &str| {
+            exports
+                .exports(component.engine())
+                .any(|(name, _)| name.starts_with("wasi:cli/run@") && name.contains(version))
+        };
+        let command = if exports_run("@0.3.") {
+            Command::P3(p3::CommandPre::new(unit.pre.clone()).map_err(anyhow::Error::from)?)
+        } else if exports_run("@0.2.") {
+            Command::P2(p2::CommandPre::new(unit.pre.clone()).map_err(anyhow::Error::from)?)
+        } else {
+            bail!(
+                "service \"{}\" does not export wasi:cli/run@0.3.0 or @0.2.x: it cannot be run",
+                unit.name
+            );
+        };
+        Ok(Self { unit, command })
+    }
+
+    /// Runs the service to its end.
+    ///
+    /// # Errors
+    /// Why it failed: a trap of its own or of a callee, an exit code, an `err`.
+    pub(super) async fn run(&self, engine: &Engine) -> anyhow::Result<()> {
+        let mut store = self
+            .unit
+            .store(engine)
+            .map_err(anyhow::Error::from)
+            .context("preparing the service")?;
+        let ended = match &self.command {
+            Command::P2(command) => match command.instantiate_async(&mut store).await {
+                Ok(instance) => instance.wasi_cli_run().call_run(&mut store).await,
+                Err(error) => Err(error),
+            },
+            Command::P3(command) => match command.instantiate_async(&mut store).await {
+                Ok(instance) => {
+                    let run = store.run_concurrent(async |accessor| instance.wasi_cli_run().call_run(accessor).await);
+                    run.await.flatten()
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(())) => bail!("its run function returned an error"),
+            Err(error) if matches!(error.downcast_ref(), Some(I32Exit(0))) => Ok(()),
+            Err(error) => {
+                tracing::debug!("service \"{}\": {error:?}", self.unit.name);
+                match store.data().limits.refusal() {
+                    Some(refusal) => bail!("{refusal}: {}", fault::in_words(&error)),
+                    None => bail!("{}", fault::in_words(&error)),
+                }
+            }
+        }
+    }
+}
