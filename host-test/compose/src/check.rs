@@ -108,6 +108,13 @@ impl Workload<'_> {
         )
     }
 
+    fn importer(&self, importer: Importer) -> Option<&Component> {
+        match importer {
+            Importer::Service => self.service,
+            Importer::Component(index) => self.components.get(index),
+        }
+    }
+
     /// A component does not satisfy its own imports.
     fn others(&self, importer: Importer) -> impl Iterator<Item = (usize, &Component)> {
         self.components
@@ -148,7 +155,9 @@ impl Workload<'_> {
             .map(str::to_owned)
             .collect();
         if versions.is_empty() {
+            let optional = self.importer(importer).and_then(|one| one.optional_imports().ok());
             Problem::Missing {
+                optional: optional.is_some_and(|names| names.iter().any(|name| name == import.name())),
                 components: exporting(&|_| true),
             }
         } else {

@@ -28,12 +28,28 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.place {
-            write!(f, "{step}, ")?;
+        if !self.place.is_empty() {
+            write!(f, "in {}: ", self.place.join(", "))?;
         }
-        write!(f, "{} is imported and {} exported", self.imported, self.exported)
+        write!(f, "{} imported, {} exported", self.imported, self.exported)
     }
 }
+
+impl Difference {
+    /// Whether one of the functions is async and the other is not.
+    #[must_use]
+    pub fn is_async(&self) -> bool {
+        self.place.is_empty() && [&self.imported, &self.exported].iter().any(|kind| *kind == ASYNC)
+    }
+
+    fn inside(mut self, step: String) -> Self {
+        self.place.insert(0, step);
+        self
+    }
+}
+
+const ASYNC: &str = "async func";
+const SYNC: &str = "sync func";
 
 /// The first difference, outermost first.
 pub(crate) fn between(imported: (&Resolve, &Function), exported: (&Resolve, &Function)) -> Option<Difference> {
@@ -54,11 +70,7 @@ type Compared = Result<(), Difference>;
 impl Comparison<'_> {
     fn functions(&self, imported: &Function, exported: &Function) -> Compared {
         let kind = |function: &Function| {
-            if function.kind.is_async() {
-                "an async func"
-            } else {
-                "a sync func"
-            }
+            if function.kind.is_async() { ASYNC } else { SYNC }
         };
         if kind(imported) != kind(exported) {
             return differ(kind(imported), kind(exported));
@@ -197,10 +209,11 @@ fn behind_names(resolve: &Resolve, mut ty: Type) -> Type {
     ty
 }
 
-/// A name alone does not say what it names: `record tick`, `enum kind`, but `option<u32>`.
+/// A name alone does not say what it names: `record tick`, `own<lease>`, but `option<u32>`.
 fn described(resolve: &Resolve, ty: Type) -> String {
     let name = type_name(resolve, &ty);
     match behind_names(resolve, ty) {
+        Type::Id(id) if matches!(resolve.types[id].kind, TypeDefKind::Handle(Handle::Own(_))) => format!("own<{name}>"),
         Type::Id(id) if resolve.types[id].name.is_some() => format!("{} {name}", resolve.types[id].kind.as_str()),
         _ => name,
     }
@@ -212,11 +225,4 @@ fn differ(imported: impl Into<String>, exported: impl Into<String>) -> Compared 
         imported: imported.into(),
         exported: exported.into(),
     })
-}
-
-impl Difference {
-    fn inside(mut self, step: String) -> Self {
-        self.place.insert(0, step);
-        self
-    }
 }

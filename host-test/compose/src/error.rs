@@ -30,4 +30,7 @@ pub enum Error {
         /// What wac-graph says.
         reason: String,
     },
+    /// Imports that nobody satisfies as they need.
+    #[error(transparent)]
+    Links(#[from] crate::LinkErrors),
 }

@@ -6,9 +6,11 @@
 //! - [`difference`]: where two types part
 //! - [`host`]: what a host itself serves
 //! - [`callbacks`]: the no-op callbacks that an open service carries, and so what it can do without
+//! - [`inspect`]: what a component is, needs and gives, for people and as JSON
+//! - [`fit()`], [`join()`]: the artefact of a service that a set of components needs, without them or with
 //! - [`close()`]: a service's optional imports closed with its no-op callbacks
-//! - [`graph`]: components joined into one, by wac-graph
-//! - [`signature`]: functions and types in WIT syntax
+//! - `graph`: components joined into one, by wac-graph
+//! - `signature`: functions and types in WIT syntax
 //! - [`Error`]: everything that can go wrong
 
 pub mod callbacks;
@@ -17,8 +19,10 @@ mod close;
 pub mod component;
 pub mod difference;
 mod error;
+mod fit;
 mod graph;
 pub mod host;
+pub mod inspect;
 pub mod link_error;
 mod signature;
 
@@ -27,5 +31,7 @@ pub use check::{Importer, Link, Workload};
 pub use close::close;
 pub use component::{Component, Interface};
 pub use error::Error;
+pub use fit::{Fitted, fit, join};
 pub use host::Host;
+pub use inspect::Inspection;
 pub use link_error::{LinkError, LinkErrors, Problem};

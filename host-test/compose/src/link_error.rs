@@ -28,8 +28,10 @@ pub struct Candidate {
 #[non_exhaustive]
 pub enum Problem {
     /// Nobody exports it.
-    #[error("no component exports it{}", exports(.components))]
+    #[error("no component exports it{}{}", exports(.components), way_out(*.optional))]
     Missing {
+        /// Whether the importer carries a stand-in for it.
+        optional: bool,
         /// What there is instead, component by component.
         components: Vec<Candidate>,
     },
@@ -78,7 +80,7 @@ pub enum Problem {
     /// The exporter has the function, with another type.
     #[error(
         "{candidate} exports it with another type of `{function}`\n  imported  {imported}\n  exported  {exported}\n  \
-         {difference}"
+         differ    {difference}{}", adapter(.difference)
     )]
     FunctionDiffers {
         /// The component that exports the interface.
@@ -128,4 +130,20 @@ fn functions(signatures: &[String]) -> String {
         .iter()
         .map(|signature| format!("\n  exported  {signature}"))
         .collect()
+}
+
+fn way_out(optional: bool) -> &'static str {
+    if optional {
+        "\n  it is optional: `host-test fit` closes it, as it is closed in the service's closed artefact"
+    } else {
+        ""
+    }
+}
+
+fn adapter(difference: &Difference) -> &'static str {
+    if difference.is_async() {
+        "\n  an adapter component can stand between, which exports the one and imports the other"
+    } else {
+        ""
+    }
 }

@@ -12,20 +12,29 @@ mod common;
 use common::component;
 use mainstay_compose::{attach, close, detach};
 
-const WIT: &str = "
-package test:clock@0.1.0;
-interface types { record tick { job: string, at: u64 } variant failure { retry(string) } }
-interface job { use types.{tick, failure}; run: async func(tick: tick) -> result<_, failure>; }
-interface gate { use types.{tick}; allow: async func(tick: tick) -> bool; }
-interface events { use types.{tick}; started: async func(tick: tick); }
-world service { import job; import gate; import events; export main: async func(); }
-world callbacks { export gate; export events; }
-world stranger { export other: interface { ask: func(); } }
-";
+const INTERFACES: &str = "
+package test:clock@0.1.0 {
+    interface types { record tick { job: string, at: u64 } variant failure { retry(string) } }
+    interface job { use types.{tick, failure}; run: async func(tick: tick) -> result<_, failure>; }
+    interface gate { use types.{tick}; allow: async func(tick: tick) -> bool; }
+    interface events { use types.{tick}; started: async func(tick: tick); }
+}";
+
+fn open() -> Vec<u8> {
+    world("import test:clock/job@0.1.0; import test:clock/gate@0.1.0; import test:clock/events@0.1.0;")
+}
+
+fn callbacks() -> Vec<u8> {
+    world("export test:clock/gate@0.1.0; export test:clock/events@0.1.0;")
+}
+
+fn world(items: &str) -> Vec<u8> {
+    component(&format!("package local:root; world it {{ {items} }}\n{INTERFACES}"))
+}
 
 #[test]
 fn what_was_attached_is_detached_byte_for_byte() {
-    let (open, callbacks) = (component(WIT, "service"), component(WIT, "callbacks"));
+    let (open, callbacks) = (open(), callbacks());
     let carrying = attach(&open, &callbacks).unwrap();
     wasmparser::validate(&carrying).unwrap();
     assert_eq!(detach(&carrying).unwrap(), (open, Some(callbacks)));
@@ -33,15 +42,15 @@ fn what_was_attached_is_detached_byte_for_byte() {
 
 #[test]
 fn attaching_again_replaces_what_was_there() {
-    let (open, callbacks) = (component(WIT, "service"), component(WIT, "callbacks"));
+    let (open, callbacks) = (open(), callbacks());
     let once = attach(&open, &callbacks).unwrap();
     assert_eq!(attach(&once, &callbacks).unwrap(), once);
 }
 
 #[test]
 fn a_closed_component_carries_nothing_in_any_part() {
-    let callbacks = component(WIT, "callbacks");
-    let carrying = attach(&component(WIT, "service"), &callbacks).unwrap();
+    let callbacks = callbacks();
+    let carrying = attach(&open(), &callbacks).unwrap();
     let closed = close(&carrying, &callbacks).unwrap();
     let sections = wasmparser::Parser::new(0)
         .parse_all(&closed)
@@ -58,7 +67,7 @@ fn a_closed_component_carries_nothing_in_any_part() {
 
 #[test]
 fn callbacks_that_close_nothing_are_refused() {
-    let error = attach(&component(WIT, "service"), &component(WIT, "stranger")).unwrap_err();
+    let error = attach(&open(), &world("export other: interface { ask: func(); }")).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the service imports nothing that its callbacks component exports (it exports other)"
@@ -76,9 +85,9 @@ fn a_core_module_is_refused_with_the_way_out() {
 
 #[test]
 fn half_a_file_is_refused() {
-    let open = component(WIT, "service");
+    let open = open();
     for end in [0, 3, 8, open.len() / 2, open.len() - 1] {
         let (half, _) = open.split_at(end);
-        assert!(attach(half, &component(WIT, "callbacks")).is_err(), "{end} bytes");
+        assert!(attach(half, &callbacks()).is_err(), "{end} bytes");
     }
 }

@@ -3,8 +3,8 @@
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
-/// A component of the world `world` in `wit`.
-pub(crate) fn component(wit: &str, world: &str) -> Vec<u8> {
+/// A component of the only world in `wit`'s main package.
+pub(crate) fn component(wit: &str) -> Vec<u8> {
     let mut resolve = Resolve {
         all_features: true,
         ..Resolve::default()
@@ -12,7 +12,7 @@ pub(crate) fn component(wit: &str, world: &str) -> Vec<u8> {
     let package = resolve
         .push_str("in.wit", wit)
         .unwrap_or_else(|error| panic!("{error:#}"));
-    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default()
