@@ -57,15 +57,16 @@ fn certificate(error: &CertificateError) -> String {
             format!("the server's certificate is not valid for another {span}: is the clock of one of the two wrong?")
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let presented = if presented.is_empty() {
+            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+            let names = if names.is_empty() {
                 "no name at all".to_owned()
             } else {
-                presented.join(", ")
+                names.join(", ")
             };
+            let expected = expected.to_str();
             format!(
-                "the server's certificate is not for {}, but for {presented}: connect by a name that it has, or \
-                 configure that name as the server name",
-                expected.to_str()
+                "the server's certificate is not for {expected}, but for {names}: connect by a name that it has, or \
+                 configure that name as the server name"
             )
         }
         CertificateError::UnknownIssuer => {
@@ -76,6 +77,12 @@ fn certificate(error: &CertificateError) -> String {
         CertificateError::Other(other) => format!("the server's certificate is malformed or misused: {other}"),
         error => format!("the server's certificate cannot be accepted: {error}"),
     }
+}
+
+/// `nats.example` of the `DnsName("nats.example")` that webpki hands out.
+fn bare(presented: &str) -> &str {
+    let inside = presented.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.unwrap_or(presented).trim_matches('"')
 }
 
 /// What the server said when it hung up.
