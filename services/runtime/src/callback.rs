@@ -93,3 +93,100 @@ impl Callbacks {
         self.shared.limit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::future::pending;
+    use std::rc::Rc;
+    use tokio::task::{JoinSet, LocalSet};
+    use tokio::time::Instant;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_calls_than_the_limit_are_in_flight_and_all_complete() {
+        let most = Rc::new(Cell::new(0));
+        let callbacks = Callbacks::new(32);
+        let calls = (0..1000_u64).map(|id| {
+            let (callbacks, most) = (callbacks.clone(), Rc::clone(&most));
+            async move {
+                let inner = callbacks.clone();
+                let call = async move {
+                    most.set(most.get().max(inner.in_flight()));
+                    tokio::time::sleep(Duration::from_millis(id % 7)).await;
+                    id
+                };
+                callbacks.call(MINUTE, call).await.unwrap()
+            }
+        });
+        let sum: u64 = futures::future::join_all(calls).await.into_iter().sum();
+        assert_eq!((sum, most.get(), callbacks.in_flight()), (999 * 500, 32, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_counts_from_when_the_call_begins() {
+        let callbacks = Callbacks::new(1);
+        let began = Instant::now();
+        let calls = (0..5).map(|_| callbacks.call(Duration::from_secs(1), pending::<()>()));
+        let outcomes = futures::future::join_all(calls).await;
+        assert_eq!(outcomes, [Err(CallbackError::TimedOut); 5]);
+        assert!(began.elapsed() >= Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_is_cancelled_and_frees_its_slot() {
+        let callbacks = Callbacks::new(1);
+        let cancelled = Rc::new(Cell::new(false));
+        let call = {
+            struct OnDrop(Rc<Cell<bool>>);
+            impl Drop for OnDrop {
+                fn drop(&mut self) {
+                    self.0.set(true);
+                }
+            }
+            let on_drop = OnDrop(Rc::clone(&cancelled));
+            async move {
+                let _on_drop = on_drop;
+                pending::<()>().await;
+            }
+        };
+        let tasks = LocalSet::new();
+        let task = tasks.spawn_local({
+            let callbacks = callbacks.clone();
+            async move { callbacks.call(MINUTE, call).await }
+        });
+        tasks.run_until(tokio::task::yield_now()).await;
+        assert_eq!((callbacks.in_flight(), crate::event_loop::in_flight()), (1, 1));
+        task.abort();
+        tasks.await;
+        assert!(cancelled.get());
+        assert_eq!((callbacks.in_flight(), crate::event_loop::in_flight()), (0, 0));
+        assert_eq!(callbacks.call(MINUTE, async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn closing_cancels_calls_in_flight_and_waiting_and_refuses_later_ones() {
+        let callbacks = Callbacks::new(2);
+        let tasks = LocalSet::new();
+        let mut calls = JoinSet::new();
+        for _ in 0..5 {
+            let callbacks = callbacks.clone();
+            calls.spawn_local_on(async move { callbacks.call(MINUTE, pending::<()>()).await }, &tasks);
+        }
+        tasks.run_until(tokio::task::yield_now()).await;
+        assert_eq!(callbacks.in_flight(), 2);
+        callbacks.close();
+        let outcomes = tasks.run_until(calls.join_all()).await;
+        assert_eq!(outcomes, [Err(CallbackError::Cancelled); 5]);
+        assert_eq!(callbacks.call(MINUTE, async { 7 }).await, Err(CallbackError::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_zero_still_lets_one_call_through() {
+        let callbacks = Callbacks::new(0);
+        assert_eq!(callbacks.limit(), 1);
+        assert_eq!(callbacks.call(MINUTE, async { 7 }).await, Ok(7));
+    }
+}

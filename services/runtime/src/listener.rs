@@ -89,3 +89,55 @@ impl Listener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::LocalSet;
+
+    #[tokio::test]
+    async fn no_more_connections_than_the_limit_are_served_at_once_and_none_is_lost() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address();
+        let (now, most) = (std::rc::Rc::new(Cell::new(0)), std::rc::Rc::new(Cell::new(0)));
+        LocalSet::new()
+            .run_until(async {
+                let (counting, highest) = (now.clone(), most.clone());
+                let serve = move |mut stream: TcpStream, _| {
+                    let (now, most) = (counting.clone(), highest.clone());
+                    async move {
+                        now.set(now.get() + 1);
+                        most.set(most.get().max(now.get()));
+                        let _ = stream.read_u8().await;
+                        let _ = stream.write_u8(7).await;
+                        now.set(now.get() - 1);
+                    }
+                };
+                tokio::task::spawn_local(listener.serve(3, serve));
+                let mut clients = Vec::new();
+                for _ in 0..20 {
+                    clients.push(TcpStream::connect(address).await.unwrap());
+                }
+                // All are connected, and nobody is done before three are served.
+                while now.get() < 3 {
+                    tokio::task::yield_now().await;
+                }
+                let exchanges = clients.iter_mut().map(|stream| async {
+                    stream.write_u8(1).await.unwrap();
+                    stream.read_u8().await.unwrap()
+                });
+                assert_eq!(futures::future::join_all(exchanges).await, [7; 20]);
+            })
+            .await;
+        assert_eq!(most.get(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_an_error() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let error = Listener::bind(listener.address()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

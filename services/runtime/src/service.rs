@@ -1,7 +1,6 @@
 //! Running a service: from `wasi:cli/run` to its own code, and its end back to the host.
 
 use std::fmt;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -81,7 +80,6 @@ pub struct Options {
 ///
 /// Sets up logging from the environment, then runs `main` and the local tasks it spawns. An error is logged, once and
 /// in one line; for a host to start the service again, `run` then returns `Err`.
-#[expect(clippy::result_unit_err, reason = "the result type of wasi:cli/run")]
 pub async fn run<M, E>(name: &'static str, main: M) -> Result<(), ()>
 where
     M: AsyncFnOnce(Context) -> Result<(), E> + 'static,
@@ -91,7 +89,6 @@ where
 }
 
 /// [`run`] with [`Options`].
-#[expect(clippy::result_unit_err, reason = "the result type of wasi:cli/run")]
 pub async fn run_with<M, E>(options: Options, name: &'static str, main: M) -> Result<(), ()>
 where
     M: AsyncFnOnce(Context) -> Result<(), E> + 'static,
@@ -121,10 +118,10 @@ where
     }
 }
 
-fn service<M, E>(context: Context, main: M) -> impl Future<Output = Result<(), String>> + 'static
+async fn service<M, E>(context: Context, main: M) -> Result<(), String>
 where
-    M: AsyncFnOnce(Context) -> Result<(), E> + 'static,
-    E: fmt::Display + 'static,
+    M: AsyncFnOnce(Context) -> Result<(), E>,
+    E: fmt::Display,
 {
-    async move { main(context).await.map_err(|error| error.to_string()) }
+    main(context).await.map_err(|error| error.to_string())
 }

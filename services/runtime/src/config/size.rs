@@ -30,7 +30,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 pub fn format_size(bytes: u64) -> String {
     let (unit, scale) = UNITS
         .into_iter()
-        .find(|(_, scale)| bytes >= *scale && bytes % scale == 0)
+        .find(|(_, scale)| bytes >= *scale && bytes.is_multiple_of(*scale))
         .unwrap_or(("B", 1));
     format!("{}{unit}", bytes / scale)
 }

@@ -110,3 +110,113 @@ fn response(status: &str, kind: &str, body: &str, with_body: bool) -> Vec<u8> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::task::LocalSet;
+
+    /// The whole response to a request, from a server that a real socket reaches.
+    async fn ask(context: &Context, request: &[u8]) -> String {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address();
+        let context = context.clone();
+        LocalSet::new()
+            .run_until(async {
+                tokio::task::spawn_local(async move {
+                    listener
+                        .serve(1, move |stream, peer| connection(context.clone(), stream, peer))
+                        .await
+                });
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(request).await.unwrap();
+                let mut response = String::new();
+                stream.read_to_string(&mut response).await.unwrap();
+                response
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn pages_say_whether_the_service_lives_is_ready_and_what_it_counts() {
+        let context = Context::new("test");
+        context.metrics.counter("runs_total", "Runs.", &[]).add(3);
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").into_bytes();
+
+        let response = ask(&context, &get("/healthz")).await;
+        assert_eq!(
+            response,
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 3\r\n\
+             cache-control: no-store\r\nconnection: close\r\n\r\nok\n"
+        );
+        let response = ask(&context, &get("/readyz")).await;
+        assert!(
+            response.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+            "{response}"
+        );
+        assert!(response.ends_with("\r\n\r\nstarting\n"), "{response}");
+        context.health.ready();
+        assert!(
+            ask(&context, &get("/readyz?verbose"))
+                .await
+                .starts_with("HTTP/1.1 200 OK\r\n")
+        );
+        context.health.not_ready("upstream gone");
+        assert!(
+            ask(&context, &get("/readyz"))
+                .await
+                .ends_with("\r\n\r\nupstream gone\n")
+        );
+        let response = ask(&context, &get("/metrics")).await;
+        assert!(
+            response.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+            "{response}"
+        );
+        assert!(response.ends_with("\r\n\r\n# HELP runs_total Runs.\n# TYPE runs_total counter\nruns_total 3\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_request_for_a_page_gets_the_status_that_says_why() {
+        let long = format!("GET / HTTP/1.1\r\nx: {}\r\n", "y".repeat(MAX_REQUEST));
+        let cases = [
+            ("GET /else HTTP/1.1\r\n\r\n", "404 Not Found"),
+            ("POST /healthz HTTP/1.1\r\n\r\n", "405 Method Not Allowed"),
+            ("GET /healthz HTTP/2.0\r\n\r\n", "400 Bad Request"),
+            ("GET /healthz\r\n\r\n", "400 Bad Request"),
+            ("\u{16}\u{3}\u{1}\r\n\r\n", "400 Bad Request"),
+            (&long, "431 Request Header Fields Too Large"),
+        ];
+        for (request, status) in cases {
+            let response = ask(&Context::new("test"), request.as_bytes()).await;
+            assert!(
+                response.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+                "{request:?}: {response}"
+            );
+        }
+        let head = ask(&Context::new("test"), b"HEAD /healthz HTTP/1.0\r\n\r\n").await;
+        assert!(
+            head.ends_with("content-length: 3\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"),
+            "{head}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_tried_again_until_it_is_free() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        LocalSet::new()
+            .run_until(async {
+                let context = Context::new("test");
+                context.serve_health(Some(address));
+                tokio::task::yield_now().await;
+                drop(taken);
+                let connected = async {
+                    while TcpStream::connect(address).await.is_err() {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                tokio::time::timeout(Duration::from_secs(20), connected).await.unwrap();
+            })
+            .await;
+    }
+}
