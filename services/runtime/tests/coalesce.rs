@@ -34,9 +34,8 @@ async fn a_flush_makes_one_write_of_many() {
     for _ in 0..1000 {
         near.write_all(b"0123456789").await.unwrap();
     }
-    near.write_vectored(&[IoSlice::new(b"end"), IoSlice::new(b"."), IoSlice::new(b"\n")])
-        .await
-        .unwrap();
+    let slices = [IoSlice::new(b"end"), IoSlice::new(b"."), IoSlice::new(b"\n")];
+    assert_eq!(near.write_vectored(&slices).await.unwrap(), 5);
     assert_eq!((writes.get(), near.pending()), (0, 10_005));
     near.flush().await.unwrap();
     assert_eq!((writes.get(), near.pending()), (1, 0));
