@@ -1,0 +1,189 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::policy::{Overlap, Policy};
+use crate::run::Outcome;
+use crate::schedule::{ParseContext, Schedule};
+
+fn jobs(count: usize, schedule: &str, policy: Policy) -> Vec<Job> {
+    let schedule = Arc::new(Schedule::parse(schedule, &ParseContext::default()).unwrap());
+    let policy = Arc::new(policy);
+    let job = |number| Job {
+        name: format!("job-{number}").into(),
+        schedule: schedule.clone(),
+        policy: policy.clone(),
+        zone: "UTC".into(),
+        payload: [].into(),
+    };
+    (0..count).map(job).collect()
+}
+
+fn at(seconds: u64) -> Now {
+    let start = Moment::from_nanoseconds(1_763_780_400_000_000_000);
+    Now {
+        wall: start.plus(Duration::from_secs(seconds)),
+        steady: Duration::from_secs(seconds),
+    }
+}
+
+fn starts(actions: &[Action]) -> Vec<RunKey> {
+    actions
+        .iter()
+        .filter_map(|action| {
+            if let Action::Start(start) = action {
+                Some(start.key)
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn twenty_thousand_jobs_due_together_are_claimed_in_turns_and_started_as_callbacks_end() {
+    let limits = Limits {
+        in_flight: 256,
+        ..Limits::default()
+    };
+    let (mut engine, _) = Engine::new(limits, jobs(20_000, "* * * * *", Policy::default()), None, true, at(1));
+    let began = Instant::now();
+    let mut actions = Vec::new();
+    let mut turns = 0;
+    let mut done = 0;
+    while done < 20_000 {
+        engine.poll(at(60), &mut actions);
+        turns += 1;
+        let batch = engine.take_journal();
+        assert!(!batch.lines.is_empty());
+        let started = starts(&actions);
+        assert!(started.len() <= 256 && engine.in_flight() <= 256);
+        actions.clear();
+        for key in started {
+            engine.finished(key, Outcome::Succeeded, Duration::from_millis(1), at(60), &mut actions);
+            done += 1;
+        }
+    }
+    assert!(turns <= 20_000 / 256 + 20_000 / CLAIMS_PER_TURN + 2, "{turns} turns");
+    assert_eq!(engine.next_wake(at(60)), Some(Duration::from_secs(60)));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_turn_that_leaves_ticks_unclaimed_does_not_call_them_decided() {
+    let count = CLAIMS_PER_TURN + 10;
+    let all = jobs(count, "* * * * *", Policy::default());
+    let limits = Limits {
+        in_flight: 1,
+        ..Limits::default()
+    };
+    let (mut engine, _) = Engine::new(limits, all.clone(), None, true, at(1));
+    let mut disk = engine.snapshot();
+    engine.poll(at(60), &mut Vec::new());
+    disk.extend_from_slice(&engine.take_journal().lines);
+    let loaded = journal::decode(&disk).unwrap();
+    let (mut engine, _) = Engine::new(limits, all, Some(loaded), true, at(61));
+    engine.poll(at(61), &mut Vec::new());
+    engine.poll(at(61), &mut Vec::new());
+    let claimed = engine.state().jobs.iter().filter(|state| state.runs == 1).count();
+    assert_eq!(claimed, count);
+}
+
+#[test]
+fn claims_ask_for_a_sync_and_outcomes_do_not() {
+    let (mut engine, _) = Engine::new(
+        Limits::default(),
+        jobs(1, "* * * * *", Policy::default()),
+        None,
+        true,
+        at(1),
+    );
+    let mut actions = Vec::new();
+    engine.poll(at(30), &mut actions);
+    assert_eq!(engine.take_journal(), Batch::default());
+    engine.poll(at(60), &mut actions);
+    assert!(engine.take_journal().sync);
+    let key = starts(&actions)[0];
+    engine.finished(key, Outcome::Succeeded, Duration::ZERO, at(61), &mut actions);
+    engine.poll(at(61), &mut actions);
+    let batch = engine.take_journal();
+    assert!(!batch.sync && !batch.lines.is_empty());
+}
+
+#[test]
+fn an_engine_that_keeps_nothing_writes_nothing() {
+    let (mut engine, _) = Engine::new(
+        Limits::default(),
+        jobs(1, "* * * * *", Policy::default()),
+        None,
+        false,
+        at(1),
+    );
+    engine.poll(at(60), &mut Vec::new());
+    assert_eq!(engine.take_journal(), Batch::default());
+}
+
+#[test]
+fn an_outcome_that_nobody_asked_for_changes_nothing() {
+    let (mut engine, _) = Engine::new(
+        Limits::default(),
+        jobs(1, "* * * * *", Policy::default()),
+        None,
+        true,
+        at(1),
+    );
+    let before = engine.state().clone();
+    let key = RunKey {
+        job: JobId(0),
+        scheduled: at(60).wall,
+    };
+    engine.finished(key, Outcome::Succeeded, Duration::ZERO, at(2), &mut Vec::new());
+    engine.finished(
+        RunKey { job: JobId(7), ..key },
+        Outcome::TimedOut,
+        Duration::ZERO,
+        at(2),
+        &mut Vec::new(),
+    );
+    assert_eq!(*engine.state(), before);
+}
+
+#[test]
+fn a_schedule_that_changed_makes_nothing_up() {
+    let limits = Limits::default();
+    let policy = || Policy {
+        overlap: Overlap::Forbid,
+        ..Policy::default()
+    };
+    let (engine, _) = Engine::new(limits, jobs(1, "0 * * * *", policy()), None, true, at(1));
+    let loaded = journal::decode(&engine.snapshot()).unwrap();
+    let (mut engine, recovered) = Engine::new(limits, jobs(1, "* * * * *", policy()), Some(loaded), true, at(7290));
+    assert_eq!(recovered.known, 1);
+    let mut actions = Vec::new();
+    engine.poll(at(7290), &mut actions);
+    assert_eq!(actions, []);
+    assert_eq!(engine.next_tick(JobId(0)), Some(at(7320).wall));
+}
+
+#[test]
+fn a_job_that_left_the_configuration_is_dropped_with_its_runs() {
+    let limits = Limits::default();
+    let (mut engine, _) = Engine::new(limits, jobs(2, "* * * * *", Policy::default()), None, true, at(1));
+    engine.poll(at(60), &mut Vec::new());
+    let loaded = journal::decode(&engine.snapshot()).unwrap();
+    let (_, recovered) = Engine::new(
+        limits,
+        jobs(1, "* * * * *", Policy::default()),
+        Some(loaded),
+        true,
+        at(61),
+    );
+    assert_eq!(
+        recovered.dropped,
+        [Dropped {
+            job: "job-1".into(),
+            runs: vec![at(60).wall]
+        }]
+    );
+    assert_eq!((recovered.known, recovered.interrupted), (1, 1));
+}
