@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::process;
 use crate::progress::Step;
-use crate::workspace::cargo;
+use crate::workspace::{Workspace, cargo};
 
 /// The files that a build made, by package id.
 pub(crate) type Files = HashMap<String, Vec<PathBuf>>;
@@ -50,24 +50,28 @@ pub(crate) fn run(step: &mut Step, command: &mut Command) -> Result<Files> {
     Ok(files)
 }
 
+/// Builds one native program and gives its path.
+pub(crate) fn binary(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
+    let mut step = Step::start(format!("build {name}"));
+    step.expect(dependencies(&[package], None, "normal,build")?.len() as u64);
+    let mut command = cargo();
+    command
+        .args(["build", "--package", package, "--bin", name])
+        .current_dir(&workspace.root);
+    let files = run(&mut step, &mut command)?;
+    let is_program = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == name);
+    let program = files.values().flatten().find(is_program).cloned();
+    step.done("");
+    program.with_context(|| format!("{package} has no program {name}"))
+}
+
 /// The distinct packages that a build of `packages` takes in, as `name version` lines of `cargo tree`.
 pub(crate) fn dependencies(packages: &[&str], target: Option<&str>, edges: &str) -> Result<BTreeSet<String>> {
     let mut command = cargo();
-    command.args([
-        "tree",
-        "--quiet",
-        "--prefix=none",
-        "--no-dedupe",
-        "--format={p}",
-        "--edges",
-        edges,
-    ]);
+    command.args(["tree", "--quiet", "--prefix=none", "--format={p}", "--edges", edges]);
     command.args(target.map(|target| format!("--target={target}")));
     command.args(packages.iter().flat_map(|package| ["--package", package]));
     let tree = process::answer(&mut command)?;
-    Ok(tree
-        .lines()
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect())
+    let lines = tree.lines().map(|line| line.trim_end_matches(" (*)"));
+    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

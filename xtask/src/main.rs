@@ -2,21 +2,33 @@
 //!
 //! One file per command, and what the commands share:
 //! - [`build`]: every component artefact, in `target/components`
+//! - [`run`]: one example in the test host; its log made readable by [`lines`]
 //! - [`test`], [`check`]: what CI runs
+//! - [`bench`]: figures, with what made them
+//! - [`package`], [`push`]: artefacts as OCI images; the work is done by `xtask/oci`
 //! - [`workspace`]: the crates as `cargo metadata` tells them, and which artefact each becomes
 //! - [`toolchain`]: compiler and target, added where they are missing
 //! - [`clang`]: the C compiler that TLS needs, found or fetched
+//! - [`peers`]: the servers that tests need, fetched where they are missing
+//! - [`git`]: the commit that images and figures name
 //! - [`cargo_build`]: a cargo build with a progress bar
 //! - [`process`]: running a tool with its output kept back until it is of use
 //! - [`progress`]: a spinner on a terminal, plain lines elsewhere
 
+mod bench;
 mod build;
 mod cargo_build;
 mod check;
 mod clang;
 mod cli;
+mod git;
+mod lines;
+mod package;
+mod peers;
 mod process;
 mod progress;
+mod push;
+mod run;
 mod test;
 mod toolchain;
 mod workspace;

@@ -14,8 +14,8 @@ use crate::progress::Step;
 /// How often a running tool is looked at when it says nothing.
 const GLANCE: Duration = Duration::from_millis(200);
 
-/// One line of a tool's output, without its line end.
-pub(crate) enum Line {
+/// One line of a tool's output.
+enum Line {
     Out(String),
     Err(String),
 }
@@ -117,7 +117,12 @@ pub(crate) fn describe(command: &Command) -> String {
         .join(" ")
 }
 
-fn forward(pipe: Option<impl Read + Send + 'static>, sender: Sender<Line>, kind: fn(String) -> Line) {
+/// Sends every line of `pipe`, without its line end, as `kind` says.
+pub(crate) fn forward<T: Send + 'static>(
+    pipe: Option<impl Read + Send + 'static>,
+    sender: Sender<T>,
+    kind: fn(String) -> T,
+) {
     let Some(pipe) = pipe else { return };
     thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {

@@ -1,19 +1,20 @@
-//! `cargo xtask test`: builds every artefact, then runs every test.
+//! `cargo xtask test`: builds every artefact, fetches the servers that tests need, then runs every test.
 
 use anyhow::Result;
 
 use crate::build::{self, Selection};
 use crate::progress::Step;
 use crate::workspace::{Workspace, cargo};
-use crate::{cargo_build, process};
+use crate::{cargo_build, peers, process};
 
 /// Runs the tests whose name contains `filter`, or all. Tests find their components in `target/components`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     build::components(workspace, &Selection::Everything)?;
+    let path = peers::search_path(workspace)?;
     let names: Vec<&str> = workspace.natives().map(|package| package.name.as_str()).collect();
     let cargo_test = || {
         let mut command = cargo();
-        command.arg("test").current_dir(&workspace.root);
+        command.arg("test").current_dir(&workspace.root).env("PATH", &path);
         command.args(names.iter().flat_map(|name| ["--package", name]));
         command
     };

@@ -23,6 +23,10 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     pub(crate) id: String,
     pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) description: Option<String>,
+    pub(crate) license: Option<String>,
+    pub(crate) repository: Option<String>,
     #[serde(deserialize_with = "mainstay_table", rename = "metadata")]
     pub(crate) component: Option<Component>,
     targets: Vec<Target>,
@@ -67,6 +71,11 @@ impl Workspace {
     /// Where the components go.
     pub(crate) fn components(&self) -> PathBuf {
         self.target.join("components")
+    }
+
+    /// A folder below `target`.
+    pub(crate) fn target(&self, name: &str) -> PathBuf {
+        self.target.join(name)
     }
 
     /// `path` as one would type it from the root.
@@ -134,7 +143,7 @@ mod tests {
 
     fn package(metadata: &str, kind: &str) -> Package {
         let json = format!(
-            r#"{{"id": "x", "name": "x", "metadata": {metadata},
+            r#"{{"id": "x", "name": "x", "version": "0.1.0", "metadata": {metadata},
                 "targets": [{{"name": "x", "kind": {kind}}}]}}"#
         );
         serde_json::from_str(&json).unwrap()
