@@ -13,7 +13,7 @@ use super::value::{Content, Value};
 pub(super) struct Table {
     /// The file's path.
     pub(super) path: String,
-    /// Where the table begins; 1 for the whole file.
+    /// Where the table begins; 1 for the whole file, 0 if it was never text.
     pub(super) line: usize,
     pub(super) entries: BTreeMap<String, Entry>,
 }
@@ -47,9 +47,38 @@ impl Table {
         }
     }
 
+    /// A table that was never text: its entries have no lines.
+    pub(super) fn of_texts(path: &str, texts: impl IntoIterator<Item = (String, String)>) -> Self {
+        let entry = |(key, text)| {
+            (
+                key,
+                Entry {
+                    line: 0,
+                    item: Item::Text(text),
+                },
+            )
+        };
+        Self {
+            path: path.to_owned(),
+            line: 0,
+            entries: texts.into_iter().map(entry).collect(),
+        }
+    }
+
     /// Where an entry stands, as errors name it.
     pub(super) fn name(&self, key: &str, entry: &Entry) -> String {
-        format!("{} line {}: {key}", self.path, entry.line)
+        match entry.line {
+            0 => format!("{}: {key}", self.path),
+            line => format!("{} line {line}: {key}", self.path),
+        }
+    }
+
+    /// Where the table begins, as errors name it.
+    pub(super) fn place(&self) -> String {
+        match self.line {
+            0 => self.path.clone(),
+            line => format!("{} line {line}", self.path),
+        }
     }
 
     pub(super) fn value(&self, key: &str, entry: Entry) -> Value {

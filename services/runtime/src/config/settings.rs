@@ -57,6 +57,24 @@ impl Settings {
         Ok(value)
     }
 
+    /// Reads settings from TOML that is not a file of its own. Errors call it `source`.
+    pub fn read_toml<T>(
+        source: &str,
+        text: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        Self::read_table(Table::parse(source, text)?, read)
+    }
+
+    /// Reads settings from names and texts, the last of a name winning. Errors call them `source`.
+    pub fn read_pairs<T>(
+        source: &str,
+        pairs: impl IntoIterator<Item = (String, String)>,
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        Self::read_table(Table::of_texts(source, pairs), read)
+    }
+
     /// A setting, if it is set. `key` is its name in the file, `timeout`; its variable is `CRON_TIMEOUT`.
     pub fn value(&mut self, key: &str) -> Option<Value> {
         let variable = self.variable(key);
@@ -165,7 +183,7 @@ impl Settings {
     /// An error about these settings as a whole, for rules that bind more than one of them.
     pub fn error(&self, rule: impl std::fmt::Display) -> ConfigError {
         match (&self.prefix, &self.table) {
-            (None, Some(table)) => ConfigError::new(format!("{} line {}: {rule}", table.path, table.line)),
+            (None, Some(table)) => ConfigError::new(format!("{}: {rule}", table.place())),
             _ => ConfigError::new(rule.to_string()),
         }
     }

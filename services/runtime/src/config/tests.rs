@@ -301,3 +301,21 @@ fn a_secret_is_never_shown() {
     assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
     assert_eq!(secret.reveal(), "hunter2");
 }
+
+#[test]
+fn settings_that_come_as_text_or_as_pairs_are_named_by_their_source() {
+    let read = |settings: &mut Settings| settings.or("timeout", 0, |value| value.integer(0..=9));
+    assert_eq!(Settings::read_toml("CRON_JOBS", "timeout = 5", read), Ok(5));
+    let error = Settings::read_toml("CRON_JOBS", "\ntimeout = 50", read).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "CRON_JOBS line 2: timeout \"50\": not a whole number in 0-9"
+    );
+    let pairs = |key: &str, text: &str| [(key.to_owned(), text.to_owned())];
+    assert_eq!(Settings::read_pairs("job \"a\"", pairs("timeout", "5"), read), Ok(5));
+    let error = Settings::read_pairs("job \"a\"", pairs("timeuot", "5"), read).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "job \"a\": timeuot: no such setting, the nearest is timeout"
+    );
+}
