@@ -51,9 +51,11 @@ impl Listener {
         {
             let accept = || socket2::SockRef::from(&self.socket).accept_raw();
             let (socket, address) = self.socket.async_io(tokio::io::Interest::READABLE, accept).await?;
-            socket.set_nonblocking(true)?;
             let peer = address.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-            Ok((TcpStream::from_std(socket.into())?, peer))
+            // Std sets it by `ioctl`, which works; socket2 by `fcntl`.
+            let stream = std::net::TcpStream::from(socket);
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, peer))
         }
         #[cfg(not(target_family = "wasm"))]
         self.socket.accept().await

@@ -16,11 +16,11 @@ const LONG: u64 = 600_000;
 
 pub(crate) async fn probe() -> Result<String, String> {
     let timed_out = deadlines().await?;
-    let dropped = cancellation().await?;
+    let cancelled = cancellation().await?;
     port_in_use()?;
     let state = state_file(Path::new("/state/probe"))?;
     Ok(format!(
-        "{{\"timed_out\":{timed_out},\"dropped\":{dropped},\"port_in_use\":true,\"state\":{state:?}}}"
+        "{{\"timed_out\":{timed_out},\"cancelled\":{cancelled},\"port_in_use\":true,\"state\":{state:?}}}"
     ))
 }
 

@@ -1,0 +1,72 @@
+//! The event loop of `mainstay-runtime`, as a service on a host sees it. The probe measures from within and says what
+//! it saw by one line of JSON.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod common;
+
+use mainstay_host_test::workload::Phase;
+use serde_json::Value;
+
+/// What the probe saw.
+async fn probe(probe: common::Builder) -> Value {
+    let (status, stdout, stderr) = probe.run().await;
+    assert_eq!(status.state, Phase::Completed, "{status}\n{stderr}");
+    serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout:?}"))
+}
+
+fn probing(mode: &str) -> common::Builder {
+    common::service("test/loop-probe")
+        .component("test/loop-callee")
+        .environment("PROBE_MODE", mode)
+}
+
+#[tokio::test]
+async fn thirty_two_callbacks_are_in_flight_at_once_while_an_echo_goes_on_answering() {
+    let seen = probe(probing("overlap").environment("PROBE_IN_FLIGHT", "32")).await;
+    assert_eq!(seen["in_flight"], 32, "{seen}");
+    assert_eq!(seen["echoes"], 200, "{seen}");
+    assert_eq!(seen["sum"], seen["expected"], "{seen}");
+    assert_eq!(seen["left"], 0, "{seen}");
+}
+
+#[tokio::test]
+async fn no_completion_of_a_hundred_thousand_is_lost() {
+    // Twenty thousand are queued at once.
+    let probing = probing("completions")
+        .environment("PROBE_CALLS", "100000")
+        .environment("PROBE_IN_FLIGHT", "256");
+    let seen = probe(probing).await;
+    assert_eq!(seen["calls"], 100_000, "{seen}");
+    assert_eq!(seen["sum"], seen["expected"], "{seen}");
+    assert!(seen["most"].as_u64().unwrap() <= 256, "{seen}");
+}
+
+#[tokio::test]
+async fn an_idle_service_wakes_at_most_once_a_second() {
+    let seen = probe(probing("idle").environment("PROBE_SECONDS", "10")).await;
+    assert!(seen["wakeups"].as_u64().unwrap() <= 10, "{seen}");
+    assert_eq!(seen["turns"], 0, "{seen}");
+}
+
+#[tokio::test]
+async fn a_call_past_its_deadline_or_dropped_is_cancelled_and_its_place_is_free_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = probe(probing("surroundings").volume(folder.path(), "/state")).await;
+    assert_eq!(seen["timed_out"], 64, "{seen}");
+    assert_eq!(seen["cancelled"], 32, "{seen}");
+    assert_eq!(seen["port_in_use"], true, "{seen}");
+    assert_eq!(seen["state"], "checksum 7bc32879, must be 00000000", "{seen}");
+    let mut files: Vec<_> = std::fs::read_dir(folder.path().join("probe"))
+        .unwrap()
+        .map(|f| f.unwrap().file_name())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["counts.state.corrupt-1"]);
+}
