@@ -61,10 +61,6 @@ impl Calendar {
         &self.zone
     }
 
-    pub(super) fn pattern(&self) -> &Pattern {
-        &self.pattern
-    }
-
     /// The first tick at or after a second since the epoch.
     ///
     /// Goes through the stretches of constant offset. Within one, local time is plain arithmetic; what is special

@@ -40,8 +40,8 @@ pub enum Reason {
     Empty,
     /// OCPS 1.0 §4.1, 1.2 §4.1 and §4.2: five, six or seven fields.
     #[error(
-        "has {0} fields, not 5 (minute hour day-of-month month day-of-week), 6 (a second before them) \
-         or 7 (a year after them)"
+        "has {0} field{plural}, not 5 (minute hour day-of-month month day-of-week), 6 (a second before them) \
+         or 7 (a year after them)", plural = if *.0 == 1 { "" } else { "s" }
     )]
     FieldCount(usize),
     /// OCPS 1.0 §4.3: blanks are spaces and tabs.

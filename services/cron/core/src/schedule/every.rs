@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error::Reason;
+use super::field::END;
 
 /// The shortest interval: a service's clock and its state are not made for more ticks than this.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -40,13 +41,14 @@ impl Every {
     /// The first tick later than `after`.
     pub(super) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         if after < self.anchor {
-            return Some(self.anchor);
+            return self.tick(0);
         }
         self.tick(self.ticks_in(after.as_nanosecond() - self.anchor.as_nanosecond()) + 1)
     }
 
     /// The last tick earlier than `before`.
     pub(super) fn previous_before(&self, before: Timestamp) -> Option<Timestamp> {
+        let before = before.min(END);
         if before <= self.anchor {
             return None;
         }
@@ -60,7 +62,8 @@ impl Every {
 
     fn tick(&self, number: i128) -> Option<Timestamp> {
         let since_anchor = number.checked_mul(self.nanoseconds())?;
-        Timestamp::from_nanosecond(self.anchor.as_nanosecond().checked_add(since_anchor)?).ok()
+        let tick = Timestamp::from_nanosecond(self.anchor.as_nanosecond().checked_add(since_anchor)?).ok()?;
+        (tick < END).then_some(tick)
     }
 
     fn nanoseconds(&self) -> i128 {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use jiff::Timestamp;
+
 /// A field of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
@@ -27,6 +29,9 @@ pub const FIRST_YEAR: i16 = 1970;
 
 /// The last year that a schedule can fire in.
 pub const LAST_YEAR: i16 = 2199;
+
+/// The instant at which the last year is over in UTC.
+pub(super) const END: Timestamp = Timestamp::constant(7_258_118_400, 0);
 
 const MONTHS: [&str; 12] = [
     "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",

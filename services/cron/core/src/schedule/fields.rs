@@ -2,7 +2,7 @@
 
 use super::error::Reason;
 use super::field::Field;
-use super::hashed::JobHash;
+use super::hashed::JobName;
 use super::item;
 
 /// The fields of a pattern after names, aliases of `*` and `H` are resolved.
@@ -40,7 +40,7 @@ impl Fields {
 }
 
 /// Splits a pattern at its blanks (OCPS 1.0 §4.1) and checks each field.
-pub(super) fn parse(text: &str, job: JobHash) -> Result<Fields, Reason> {
+pub(super) fn parse(text: &str, job: JobName<'_>) -> Result<Fields, Reason> {
     let parts: Vec<&str> = text.split([' ', '\t']).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
         return Err(Reason::Empty);
@@ -78,7 +78,7 @@ pub(super) fn parse(text: &str, job: JobHash) -> Result<Fields, Reason> {
 }
 
 /// Checks a field, item by item, and rewrites it for croner.
-fn normalise(field: Field, text: &str, job: JobHash) -> Result<String, Reason> {
+fn normalise(field: Field, text: &str, job: JobName<'_>) -> Result<String, Reason> {
     let modifier = |rule| Reason::Modifier {
         field,
         item: text.to_owned(),

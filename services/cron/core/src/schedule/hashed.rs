@@ -4,6 +4,8 @@
 //! start, `H(0-29)/10` the same within a range. The value depends on the job's name and the field alone: it stays the
 //! same through restarts, on every replica and in every version (the tests pin values).
 
+use crate::hash;
+
 use super::error::Reason;
 use super::field::Field;
 use super::item::{self, Span};
@@ -11,24 +13,20 @@ use super::item::{self, Span};
 /// How H may be written.
 const FORMS: &str = "H is written H, H(0-29), H/15 or H(0-29)/10";
 
-/// The hash of a job's name.
+/// The name of the job that values are picked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct JobHash(u64);
+pub(super) struct JobName<'a>(pub(super) &'a str);
 
-impl JobHash {
-    pub(super) fn new(job: &str) -> Self {
-        Self(fnv1a(FNV_OFFSET_BASIS, job.as_bytes()))
-    }
-
+impl JobName<'_> {
     /// A number in `0..modulus`, different for each field so that `H H` is not a line through the day.
     fn pick(self, field: Field, modulus: u16) -> u16 {
-        let hash = mix(fnv1a(self.0, format!("\0{field}").as_bytes()));
+        let hash = hash::stable(&[b"schedule", self.0.as_bytes(), field.to_string().as_bytes()]);
         u16::try_from(hash % u64::from(modulus.max(1))).unwrap_or(0)
     }
 }
 
 /// Replaces a list item that starts with `H`, given without that letter, by plain values.
-pub(super) fn resolve(field: Field, text: &str, after_h: &str, job: JobHash) -> Result<String, Reason> {
+pub(super) fn resolve(field: Field, text: &str, after_h: &str, job: JobName<'_>) -> Result<String, Reason> {
     let malformed = |rule| Reason::Modifier {
         field,
         item: text.to_owned(),
@@ -66,20 +64,4 @@ fn whole(field: Field) -> Span {
         low: *range.start(),
         high,
     }
-}
-
-const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// FNV-1a, 64 bit (RFC 9923): simple enough never to change.
-fn fnv1a(basis: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(basis, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
-/// The finalizer of SplitMix64: FNV-1a leaves names that differ in the last letter close together.
-fn mix(hash: u64) -> u64 {
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
 }

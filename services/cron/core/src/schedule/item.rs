@@ -2,7 +2,7 @@
 
 use super::error::Reason;
 use super::field::Field;
-use super::hashed::{self, JobHash};
+use super::hashed::{self, JobName};
 
 /// The largest step that makes a difference in any field; larger ones are the same as this one.
 const MAX_STEP: u16 = 9_999;
@@ -19,7 +19,7 @@ pub(super) struct Span {
 }
 
 /// Checks one list item and rewrites it for croner.
-pub(super) fn normalise(field: Field, text: &str, job: JobHash) -> Result<String, Reason> {
+pub(super) fn normalise(field: Field, text: &str, job: JobName<'_>) -> Result<String, Reason> {
     if let Some(after_h) = text.strip_prefix('H') {
         return hashed::resolve(field, text, after_h, job);
     }
@@ -209,7 +209,12 @@ fn not_a_value(field: Field, text: &str) -> Reason {
         return modifier("L, W and H are written in upper case");
     }
     if is_modifier('W') {
-        return modifier("W is only for the day of month, as in 15W");
+        let of_month = field == Field::DayOfMonth;
+        return modifier(if of_month {
+            NEAREST_WEEKDAY
+        } else {
+            "W is only for the day of month, as in 15W"
+        });
     }
     if is_modifier('L') {
         return modifier("L is only for the last day of the month, L, and the last of a day of week, as in FRI#L");

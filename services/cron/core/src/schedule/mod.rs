@@ -62,7 +62,7 @@ pub use zone::{Zone, ZoneError};
 use alias::Alias;
 use calendar::Calendar;
 use every::Every;
-use hashed::JobHash;
+use hashed::JobName;
 use pattern::Pattern;
 
 /// What a schedule's text is read with.
@@ -194,8 +194,7 @@ impl Schedule {
             Kind::Calendar { .. } if self.previous_before(Timestamp::MAX).is_some() => {
                 "its last tick is past; the year field allows no later one"
             }
-            Kind::Calendar { calendar, .. } if !calendar.pattern().has_days() => "no month has such a day",
-            Kind::Calendar { .. } => "none of its months has such a day, in any of its years",
+            Kind::Calendar { .. } => "no date from 1970 to 2199 fits its day, month and year fields",
             Kind::At(_) => "its instant is past",
             Kind::Every(_) | Kind::Startup => "its last tick is past",
         };
@@ -213,7 +212,7 @@ impl Schedule {
     /// ```
     /// # use mainstay_cron_core::schedule::{ParseContext, Schedule};
     /// let schedule = Schedule::parse("H 4 * * MON-FRI", &ParseContext { job: "backup", ..ParseContext::default() })?;
-    /// assert_eq!(schedule.fields(), Some("0 25 4 * * 1-5"));
+    /// assert_eq!(schedule.fields(), Some("0 42 4 * * 1-5"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fields(&self) -> Option<&str> {
@@ -249,7 +248,7 @@ impl Kind {
                 }
             }
         }
-        let fields = fields::parse(pattern, JobHash::new(context.job))?;
+        let fields = fields::parse(pattern, JobName(context.job))?;
         let read = CronParser::new()
             .parse(&fields.for_croner())
             .map_err(|error| Reason::Pattern(error.to_string()))?;

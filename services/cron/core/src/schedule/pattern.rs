@@ -57,11 +57,6 @@ impl Pattern {
         self.hours == (1 << 24) - 1
     }
 
-    /// Whether the fields allow any date at all, whatever the year.
-    pub(super) fn has_days(&self) -> bool {
-        self.days.iter().any(|days| *days != 0)
-    }
-
     /// The first match at or after `from`.
     pub(super) fn first_from(&self, from: DateTime) -> Option<DateTime> {
         let from = from.max(DateTime::constant(FIRST_YEAR, 1, 1, 0, 0, 0, 0));
