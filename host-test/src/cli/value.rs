@@ -1,6 +1,21 @@
-//! How values are written on the command line.
+//! How values are written on the command line, and the files that they name.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
+
+use anyhow::Context as _;
+use mainstay_compose::Component;
+
+/// The component in a file, called by the file's name in messages.
+///
+/// # Errors
+/// When the file cannot be read or is not a component.
+pub(super) fn read_component(path: &Path) -> anyhow::Result<Component> {
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    Ok(Component::decode(name, &bytes)?)
+}
 
 /// `30s`, `1m30s`, `500ms`: whole numbers, each with its unit, largest unit first.
 ///
@@ -21,7 +36,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             "h" => 3_600_000,
             _ => return Err(rule()),
         };
-        let part = count.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(rule)?;
+        let part = count
+            .checked_mul(milliseconds)
+            .map(Duration::from_millis)
+            .ok_or_else(rule)?;
         total = total.checked_add(part).ok_or_else(rule)?;
         rest = after;
     }
@@ -35,7 +53,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(format!("\"{text}\" is not NAME=value, for example CRON_ZONE=Europe/Prague")),
+        _ => Err(format!(
+            "\"{text}\" is not NAME=value, for example CRON_ZONE=Europe/Prague"
+        )),
     }
 }
 
@@ -51,8 +71,20 @@ mod tests {
 
     #[test]
     fn a_duration_needs_units_and_a_length() {
-        for bad in ["", "0s", "30", "s", "1x", "-1s", "99999999999999999999s", "18446744073709551615h"] {
-            assert!(duration(bad).is_err_and(|error| error.contains("for example 1m30s")), "{bad}");
+        for bad in [
+            "",
+            "0s",
+            "30",
+            "s",
+            "1x",
+            "-1s",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
+            assert!(
+                duration(bad).is_err_and(|error| error.contains("for example 1m30s")),
+                "{bad}"
+            );
         }
     }
 

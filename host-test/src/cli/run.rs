@@ -1,0 +1,153 @@
+//! `host-test run`: one manifest as a workload, until it ends or is stopped.
+//!
+//! The service has this process's standard streams. What the host itself has to say goes to standard error, so that a
+//! service's output can be piped: the status as it changes, as text or (`--status-json`) as one JSON object a line:
+//!
+//! ```json
+//! {"workload":"cron","state":"running","reason":null,"restarts":0,"calls":{"started":0,"finished":0,"failed":0,"cancelled":0}}
+//! ```
+//!
+//! The exit code is 0 when the service ended well or was stopped (Ctrl-C, SIGTERM, `--for`), and 1 when it failed for
+//! good or could not start.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::RunArguments;
+use crate::manifest;
+use crate::workload::stdio::Input;
+use crate::workload::{Host, Options, Phase, Spec, Status, Workload};
+
+/// Where compiled components are kept, beside the components' folder.
+const CACHE: &str = "host-test-cache";
+
+/// Runs the subcommand to its end.
+pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+    let loaded = manifest::load(&arguments.manifest, &arguments.components)?;
+    for warning in &loaded.warnings {
+        eprintln!("{}: {warning}", arguments.manifest.display());
+    }
+    let options = Options {
+        http: arguments.http,
+        environment: arguments.env,
+        input: Input::Inherit,
+        ..Options::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting tokio")?;
+    let workload = start(&loaded.spec, &options, &arguments.components)?;
+    announce(&workload, &loaded.spec, options.http.is_some());
+    runtime.block_on(until_ended(workload, arguments.run_for, arguments.status_json))
+}
+
+/// Compiles and starts, with a spinner on a terminal: a large component takes seconds the first time.
+fn start(spec: &Spec, options: &Options, components: &Path) -> anyhow::Result<Workload> {
+    let spinner = ProgressBar::new_spinner().with_message(format!("compiling {}", spec.name));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        spinner.set_style(style);
+    }
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let cache = components.parent().map(|target| target.join(CACHE));
+    let started = Host::new(cache.as_deref()).and_then(|host| Workload::start(&host, spec, options));
+    spinner.finish_and_clear();
+    started.with_context(|| format!("workload \"{}\" cannot start", spec.name))
+}
+
+/// Where it can be reached from outside.
+fn announce(workload: &Workload, spec: &Spec, wants_http: bool) {
+    if spec.service.is_some() {
+        eprintln!("{}: its 127.0.0.1 is {} on this machine", spec.name, workload.loopback());
+    }
+    match workload.http() {
+        Some(address) => eprintln!("{}: http://{address}", spec.name),
+        None if wants_http => eprintln!("{}: no component exports wasi:http, so none is served", spec.name),
+        None => {}
+    }
+}
+
+async fn until_ended(workload: Workload, run_for: Option<Duration>, json: bool) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::new(run_for)?;
+    let mut changes = workload.watch();
+    changes.mark_changed();
+    while let Some(status) = next(&mut changes, &mut stop).await {
+        report(&status, json);
+        if status.is_final() {
+            return Ok(exit_code(&status));
+        }
+    }
+    tokio::select! {
+        status = workload.stop() => {
+            report(&status, json);
+            Ok(exit_code(&status))
+        }
+        // Asked again: a guest may be stuck in a call to the host.
+        () = stop.signal() => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// The next status, or `None` when it is time to stop.
+async fn next(changes: &mut watch::Receiver<Status>, stop: &mut Stop) -> Option<Status> {
+    tokio::select! {
+        biased;
+        changed = changes.changed() => changed.is_ok().then(|| changes.borrow_and_update().clone()),
+        () = stop.requested() => None,
+    }
+}
+
+fn report(status: &Status, json: bool) {
+    match serde_json::to_string(status) {
+        Ok(line) if json => eprintln!("{line}"),
+        _ => eprintln!("{status}"),
+    }
+}
+
+fn exit_code(status: &Status) -> ExitCode {
+    if status.state == Phase::Error {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// What ends a run from outside.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    at: Option<tokio::time::Instant>,
+}
+
+impl Stop {
+    fn new(run_for: Option<Duration>) -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            at: run_for.and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
+        })
+    }
+
+    async fn requested(&mut self) {
+        match self.at {
+            Some(at) => tokio::select! {
+                () = tokio::time::sleep_until(at) => {}
+                () = self.signal() => {}
+            },
+            None => self.signal().await,
+        }
+    }
+
+    async fn signal(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
