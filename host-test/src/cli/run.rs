@@ -64,7 +64,11 @@ fn start(spec: &Spec, options: &Options, components: &Path) -> anyhow::Result<Wo
 /// Where it can be reached from outside.
 fn announce(workload: &Workload, spec: &Spec, wants_http: bool) {
     if spec.service.is_some() {
-        eprintln!("{}: its 127.0.0.1 is {} on this machine", spec.name, workload.loopback());
+        eprintln!(
+            "{}: its 127.0.0.1 is {} on this machine",
+            spec.name,
+            workload.loopback()
+        );
     }
     match workload.http() {
         Some(address) => eprintln!("{}: http://{address}", spec.name),

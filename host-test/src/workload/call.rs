@@ -5,7 +5,6 @@
 //! call that traps or passes its deadline is an error of the host function, which traps the caller.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wasmtime::component::{ComponentExportIndex, LinkerInstance, Val};
@@ -83,22 +82,9 @@ impl Target {
     }
 
     async fn counted<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
-        let counts = &self.caller.counts;
-        counts.started.fetch_add(1, Ordering::Relaxed);
-        let answer = call.await;
-        let ended = if answer.is_ok() {
-            &counts.finished
-        } else {
-            &counts.failed
-        };
-        ended.fetch_add(1, Ordering::Relaxed);
-        answer.map_err(|error| {
-            format_err!(
-                "{} of component \"{}\" failed: {}",
-                self.name,
-                self.callee.name,
-                fault::in_words(&error)
-            )
+        self.caller.counts.count(call).await.map_err(|error| {
+            let failure = fault::in_words(&error);
+            format_err!("{} of component \"{}\" failed: {failure}", self.name, self.callee.name)
         })
     }
 

@@ -43,6 +43,8 @@ pub struct Calls {
     pub finished: u64,
     /// Ended with a trap, or at their deadline.
     pub failed: u64,
+    /// Given up by the caller before they ended.
+    pub cancelled: u64,
 }
 
 impl Status {
@@ -81,14 +83,34 @@ pub(super) struct CallCounts {
     pub(super) started: AtomicU64,
     pub(super) finished: AtomicU64,
     pub(super) failed: AtomicU64,
+    pub(super) cancelled: AtomicU64,
 }
 
 impl CallCounts {
+    /// Counts a call by how it ends.
+    pub(super) async fn count<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        let mut ending = Ending(&self.cancelled);
+        let answer = call.await;
+        ending.0 = if answer.is_ok() { &self.finished } else { &self.failed };
+        answer
+    }
+
     pub(super) fn read(&self) -> Calls {
         Calls {
             started: self.started.load(Ordering::Relaxed),
             finished: self.finished.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            cancelled: self.cancelled.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// The count that a call goes to when it is over, or dropped.
+struct Ending<'a>(&'a AtomicU64);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
