@@ -1,0 +1,99 @@
+//! One client of the loopback endpoint.
+
+use std::collections::HashMap;
+
+use bytes::{Bytes, BytesMut};
+
+use super::inbox::Inbox;
+use crate::protocol::from_client::Connect;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) connect: Connect,
+    pub(super) inbox: Inbox,
+    /// Whether it asked JetStream to deliver to its inbox by name, so that answers may name the inbox.
+    pub(super) named_inbox: bool,
+    /// Whether it was told that it is slow, since it last caught up.
+    pub(super) told_slow: bool,
+    /// Its names for its subscriptions, and the server's numbers.
+    sids: HashMap<Bytes, u64>,
+    out: BytesMut,
+    ending: bool,
+    /// What was said to the server since its last PING.
+    published: bool,
+    subscribed: bool,
+}
+
+impl Connection {
+    pub(super) fn new(inbox: Inbox) -> Self {
+        Self {
+            connect: Connect::default(),
+            inbox,
+            named_inbox: false,
+            told_slow: false,
+            sids: HashMap::new(),
+            out: BytesMut::new(),
+            ending: false,
+            published: false,
+            subscribed: false,
+        }
+    }
+
+    /// Where to write what it is told.
+    pub(super) fn output(&mut self) -> &mut BytesMut {
+        &mut self.out
+    }
+
+    /// Bytes that wait to be written.
+    pub(super) fn pending(&self) -> usize {
+        self.out.len()
+    }
+
+    pub(super) fn take_output(&mut self) -> BytesMut {
+        self.told_slow = false;
+        self.out.split()
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ending = true;
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending
+    }
+
+    /// The server's number for one of its subscriptions.
+    pub(super) fn subscription(&self, sid: &[u8]) -> Option<u64> {
+        self.sids.get(sid).copied()
+    }
+
+    /// The server's numbers for all of its subscriptions.
+    pub(super) fn subscriptions(&self) -> impl ExactSizeIterator<Item = u64> + use<'_> {
+        self.sids.values().copied()
+    }
+
+    pub(super) fn add_subscription(&mut self, sid: Bytes, number: u64) {
+        self.sids.insert(sid, number);
+        self.subscribed = true;
+    }
+
+    pub(super) fn remove_subscription(&mut self, sid: &[u8]) {
+        self.sids.remove(sid);
+        self.subscribed = true;
+    }
+
+    pub(super) fn has_published(&mut self) {
+        self.published = true;
+    }
+
+    /// Whether the server has seen all that it said, as far as it asked.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.published && !self.subscribed
+    }
+
+    /// All that it said so far is covered by a PING; whether there were publishes.
+    pub(super) fn settle(&mut self) -> bool {
+        self.subscribed = false;
+        std::mem::take(&mut self.published)
+    }
+}

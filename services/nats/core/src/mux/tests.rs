@@ -1,0 +1,346 @@
+use super::*;
+use crate::protocol::from_client::Decoder;
+use crate::protocol::from_server;
+use bytes::Bytes;
+
+fn settings() -> Settings {
+    Settings {
+        grants: Grants::parse("orders.>, $JS.API.>, svc", "orders.>, >").unwrap(),
+        inbox_prefix: "_INBOX".to_owned(),
+        instance: "Ab".to_owned(),
+        server_name: "mainstay".to_owned(),
+        port: 4222,
+        max_subscriptions: 100,
+        client_buffer: 1000,
+        slow_consumer: SlowConsumer::Disconnect,
+    }
+}
+
+/// A multiplexer that is connected, and the wire on both of its sides.
+struct Wire(Mux);
+
+impl Wire {
+    fn new() -> Self {
+        let mut mux = Mux::new(settings());
+        mux.connected(unknown_server());
+        Self(mux)
+    }
+
+    fn client(&mut self, connect: &str) -> ConnectionId {
+        let id = self.0.open();
+        self.says(id, &format!("CONNECT {connect}\r\n"));
+        let greeting = self.told(id);
+        assert!(greeting.starts_with("INFO {"), "{greeting}");
+        id
+    }
+
+    fn plain_client(&mut self) -> ConnectionId {
+        self.client(r#"{"verbose":false,"headers":true,"no_responders":true,"protocol":1}"#)
+    }
+
+    /// A client says something.
+    fn says(&mut self, id: ConnectionId, text: &str) {
+        let mut decoder = Decoder::new(1 << 20);
+        decoder.buffer().extend_from_slice(b"CONNECT {\"headers\":true}\r\n");
+        decoder.next().unwrap();
+        decoder.buffer().extend_from_slice(text.as_bytes());
+        while let Some(operation) = decoder.next().unwrap() {
+            let _ = self.0.client(id, operation);
+        }
+    }
+
+    /// The server says something.
+    fn server_says(&mut self, text: &str) -> Vec<Delivered> {
+        let mut decoder = from_server::Decoder::default();
+        decoder.buffer().extend_from_slice(text.as_bytes());
+        let mut delivered = Vec::new();
+        while let Some(operation) = decoder.next().unwrap() {
+            delivered.push(self.0.server(operation));
+        }
+        delivered
+    }
+
+    /// What a client is told.
+    fn told(&mut self, id: ConnectionId) -> String {
+        String::from_utf8(self.0.take_output(id).to_vec()).unwrap()
+    }
+
+    /// What the server is told.
+    fn sent(&mut self) -> String {
+        String::from_utf8(self.0.take_upstream().to_vec()).unwrap()
+    }
+}
+
+#[test]
+fn two_clients_share_one_connection_and_keep_their_own_names() {
+    let mut wire = Wire::new();
+    let (a, b) = (wire.plain_client(), wire.plain_client());
+    wire.says(a, "SUB orders.* 1\r\n");
+    wire.says(b, "SUB orders.eu workers 1\r\n");
+    assert_eq!(wire.sent(), "SUB orders.* 1\r\nSUB orders.eu workers 2\r\n");
+    wire.server_says("MSG orders.eu 1 2\r\nhi\r\nMSG orders.eu 2 2\r\nhi\r\n");
+    assert_eq!(wire.told(a), "MSG orders.eu 1 2\r\nhi\r\n");
+    assert_eq!(wire.told(b), "MSG orders.eu 1 2\r\nhi\r\n");
+    wire.says(a, "UNSUB 1\r\nPUB orders.x 1\r\n!\r\n");
+    assert_eq!(wire.sent(), "UNSUB 1\r\nPUB orders.x 1\r\n!\r\n");
+    wire.server_says("MSG orders.eu 1 2\r\nhi\r\n");
+    assert_eq!(wire.told(a), "");
+}
+
+#[test]
+fn a_closed_client_takes_its_subscriptions_with_it() {
+    let mut wire = Wire::new();
+    let a = wire.plain_client();
+    wire.says(a, "SUB orders.a 1\r\n");
+    wire.0.close(a);
+    assert_eq!(wire.sent(), "SUB orders.a 1\r\nUNSUB 1\r\n");
+    assert_eq!((wire.0.connections(), wire.0.subscriptions()), (0, 0));
+    assert!(wire.0.is_ending(a));
+}
+
+#[test]
+fn two_clients_never_see_each_others_replies() {
+    let mut wire = Wire::new();
+    let (a, b) = (wire.plain_client(), wire.plain_client());
+    for client in [a, b] {
+        wire.says(client, "SUB _INBOX.same.* 1\r\nPUB svc _INBOX.same.7 0\r\n\r\n");
+    }
+    wire.says(b, "SUB > 2\r\n");
+    let sent = wire.sent();
+    assert!(
+        sent.contains("SUB _INBOX.Ab.1.same.* 1\r\nPUB svc _INBOX.Ab.1.same.7 0\r\n\r\n"),
+        "{sent}"
+    );
+    assert!(
+        sent.contains("SUB _INBOX.Ab.2.same.* 2\r\nPUB svc _INBOX.Ab.2.same.7 0\r\n\r\n"),
+        "{sent}"
+    );
+    // The reply for the first client, as the server hands it to its subscription and to the second client's `>`.
+    wire.server_says("MSG _INBOX.Ab.1.same.7 1 2\r\nhi\r\nMSG _INBOX.Ab.1.same.7 3 2\r\nhi\r\n");
+    assert_eq!(wire.told(a), "MSG _INBOX.same.7 1 2\r\nhi\r\n");
+    assert_eq!(wire.told(b), "");
+}
+
+#[test]
+fn a_wildcard_shows_neither_the_system_nor_the_servers_own_subjects() {
+    let mut wire = Wire::new();
+    let a = wire.plain_client();
+    wire.says(a, "SUB > 1\r\n");
+    wire.server_says("MSG $SYS.x 1 0\r\n\r\nMSG $JS.EVENT.x 1 0\r\n\r\nMSG orders 1 0\r\n\r\n");
+    assert_eq!(wire.told(a), "MSG orders 1 0\r\n\r\n");
+}
+
+#[test]
+fn who_was_asked_may_answer_and_so_may_any_component_beside_it() {
+    let mut wire = Wire::new();
+    let (a, b) = (wire.plain_client(), wire.plain_client());
+    wire.says(a, "SUB svc 1\r\n");
+    wire.says(b, "PUB _INBOX.elsewhere 2\r\nno\r\n");
+    assert_eq!(
+        wire.told(b),
+        "-ERR 'Permissions Violation for Publish to \"_INBOX.elsewhere\"'\r\n"
+    );
+    wire.server_says("MSG svc 1 _INBOX.elsewhere 1\r\n?\r\n");
+    assert_eq!(wire.told(a), "MSG svc 1 _INBOX.elsewhere 1\r\n?\r\n");
+    wire.sent();
+    wire.says(a, "PUB _INBOX.elsewhere 3\r\nyes\r\n");
+    wire.says(b, "PUB _INBOX.elsewhere 3\r\ntoo\r\n");
+    assert_eq!(
+        wire.sent(),
+        "PUB _INBOX.elsewhere 3\r\nyes\r\nPUB _INBOX.elsewhere 3\r\ntoo\r\n"
+    );
+}
+
+#[test]
+fn a_subscription_ends_after_its_maximum_on_both_sides() {
+    let mut wire = Wire::new();
+    let a = wire.plain_client();
+    wire.says(a, "SUB orders.a 1\r\nUNSUB 1 2\r\n");
+    wire.server_says("MSG orders.a 1 0\r\n\r\n");
+    assert_eq!(wire.0.subscriptions(), 1);
+    // A new server is asked for what is left.
+    wire.0.disconnected();
+    wire.0.connected(unknown_server());
+    assert_eq!(wire.sent(), "SUB orders.a 1\r\nUNSUB 1 1\r\n");
+    wire.server_says("MSG orders.a 1 0\r\n\r\n");
+    assert_eq!(wire.0.subscriptions(), 0);
+    wire.says(a, "SUB orders.b 1\r\n");
+    assert_eq!(wire.sent(), "SUB orders.b 2\r\n");
+}
+
+#[test]
+fn nobody_there_is_said_only_to_those_who_asked_to_be_told() {
+    let mut wire = Wire::new();
+    let told = wire.plain_client();
+    let untold = wire.client(r#"{"verbose":false,"headers":true}"#);
+    for client in [told, untold] {
+        wire.says(client, "SUB _INBOX.x 1\r\n");
+    }
+    for (sid, client) in [(1, 1), (2, 2)] {
+        let inbox = format!("_INBOX.Ab.{client}.x");
+        wire.server_says(&format!("HMSG {inbox} {sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"));
+    }
+    assert_eq!(wire.told(told), "HMSG _INBOX.x 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
+    assert_eq!(wire.told(untold), "");
+}
+
+#[test]
+fn a_pong_comes_when_the_server_has_seen_it_all() {
+    let mut wire = Wire::new();
+    let a = wire.plain_client();
+    wire.says(a, "PING\r\n");
+    assert_eq!(wire.told(a), "PONG\r\n", "nothing is under way");
+    wire.says(a, "PUB orders.a 0\r\n\r\nPING\r\nPING\r\n");
+    assert_eq!(wire.told(a), "");
+    assert_eq!(wire.sent(), "PUB orders.a 0\r\n\r\nPING\r\nPING\r\n");
+    wire.server_says("PONG\r\n");
+    assert_eq!(wire.told(a), "PONG\r\n");
+    wire.server_says("PONG\r\n");
+    assert_eq!(wire.told(a), "PONG\r\n");
+}
+
+#[test]
+fn a_client_whose_publishes_may_be_lost_is_disconnected_and_others_never_notice() {
+    let mut wire = Wire::new();
+    let (a, b, c) = (wire.plain_client(), wire.plain_client(), wire.plain_client());
+    wire.says(a, "PUB orders.a 0\r\n\r\nPING\r\n");
+    wire.says(b, "SUB orders.b 1\r\nPING\r\n");
+    wire.sent();
+    assert!(wire.0.disconnected().is_empty());
+    wire.says(c, "PUB orders.c 0\r\n\r\nPING\r\n");
+    assert_eq!(wire.told(a), "-ERR 'Stale Connection'\r\n");
+    assert!(wire.0.is_ending(a) && !wire.0.is_ending(b) && !wire.0.is_ending(c));
+    wire.0.connected(unknown_server());
+    assert_eq!(wire.sent(), "SUB orders.b 1\r\nPUB orders.c 0\r\n\r\nPING\r\nPING\r\n");
+    wire.server_says("PONG\r\nPONG\r\n");
+    assert_eq!((wire.told(b).as_str(), wire.told(c).as_str()), ("PONG\r\n", "PONG\r\n"));
+}
+
+#[test]
+fn a_new_limit_is_told_to_clients_that_understand_it() {
+    let mut wire = Wire::new();
+    let (new, old) = (wire.plain_client(), wire.client(r#"{"verbose":false}"#));
+    wire.0.disconnected();
+    wire.0.connected(ServerInfo {
+        max_payload: 512,
+        ..unknown_server()
+    });
+    assert!(wire.told(new).contains("\"max_payload\":512"));
+    assert_eq!(wire.told(old), "");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_disconnected_as_by_nats_server() {
+    let mut wire = Wire::new();
+    let a = wire.plain_client();
+    wire.says(a, "SUB orders.a 1\r\n");
+    let big = format!("MSG orders.a 1 900\r\n{}\r\n", "x".repeat(900));
+    assert_eq!(wire.server_says(&big), [Delivered::Nothing]);
+    let slow = Delivered::Slow {
+        connection: a,
+        subject: Bytes::from("orders.a"),
+    };
+    assert_eq!(wire.server_says(&big), [slow]);
+    assert!(wire.told(a).ends_with("-ERR 'Slow Consumer'\r\n") && wire.0.is_ending(a));
+}
+
+#[test]
+fn or_loses_what_does_not_fit_one_by_one_and_is_told_once() {
+    let mut wire = Wire(Mux::new(Settings {
+        slow_consumer: SlowConsumer::Drop,
+        ..settings()
+    }));
+    wire.0.connected(unknown_server());
+    let a = wire.plain_client();
+    wire.says(a, "SUB orders.a 1\r\n");
+    let big = format!("MSG orders.a 1 900\r\n{}\r\n", "x".repeat(900));
+    let slow = Delivered::Slow {
+        connection: a,
+        subject: Bytes::from("orders.a"),
+    };
+    assert_eq!(
+        wire.server_says(&big.repeat(3)),
+        [Delivered::Nothing, slow.clone(), slow]
+    );
+    let told = wire.told(a);
+    assert_eq!(told.matches("-ERR 'Slow Consumer'\r\n").count(), 1);
+    assert!(!wire.0.is_ending(a));
+    assert_eq!(wire.server_says(&big), [Delivered::Nothing]);
+}
+
+#[test]
+fn a_push_consumer_and_its_answers_know_the_client_by_its_own_inbox() {
+    let mut wire = Wire::new();
+    let a = wire.plain_client();
+    wire.says(a, "SUB _INBOX.push 1\r\nSUB _INBOX.r 2\r\n");
+    wire.sent();
+    let request = r#"{"config":{"deliver_subject":"_INBOX.push"}}"#;
+    wire.says(
+        a,
+        &format!(
+            "PUB $JS.API.CONSUMER.CREATE.S _INBOX.r {}\r\n{request}\r\n",
+            request.len()
+        ),
+    );
+    let upstream = r#"{"config":{"deliver_subject":"_INBOX.Ab.1.push"}}"#;
+    assert_eq!(
+        wire.sent(),
+        format!(
+            "PUB $JS.API.CONSUMER.CREATE.S _INBOX.Ab.1.r {}\r\n{upstream}\r\n",
+            upstream.len()
+        )
+    );
+    wire.server_says(&format!("MSG _INBOX.Ab.1.r 2 {}\r\n{upstream}\r\n", upstream.len()));
+    assert_eq!(
+        wire.told(a),
+        format!("MSG _INBOX.r 2 {}\r\n{request}\r\n", request.len())
+    );
+    // A message of the stream comes by its own subject, and may be acknowledged.
+    wire.server_says("MSG $KV.b.k 1 $JS.ACK.S.c.1.2.3.4.5 1\r\nv\r\n");
+    assert_eq!(wire.told(a), "MSG $KV.b.k 1 $JS.ACK.S.c.1.2.3.4.5 1\r\nv\r\n");
+    wire.says(a, "PUB $JS.ACK.S.c.1.2.3.4.5 4\r\n+ACK\r\n");
+    assert_eq!(wire.sent(), "PUB $JS.ACK.S.c.1.2.3.4.5 4\r\n+ACK\r\n");
+    // A stalled consumer names in a heartbeat where it wants to be answered.
+    let stalled = "NATS/1.0 100 Idle Heartbeat\r\nNats-Consumer-Stalled: $JS.FC.S.c.xyz\r\n\r\n";
+    let size = stalled.len();
+    wire.server_says(&format!("HMSG _INBOX.Ab.1.push 1 {size} {size}\r\n{stalled}\r\n"));
+    wire.says(a, "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
+    assert_eq!(wire.sent(), "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
+}
+
+#[test]
+fn the_services_own_subscriptions_stand_beside_those_of_clients() {
+    let mut wire = Wire::new();
+    let id = wire.0.subscribe_local("$JS.EVENT.>".parse().unwrap(), Some("q"));
+    wire.0.flush_local(9);
+    assert_eq!(wire.sent(), "SUB $JS.EVENT.> q 1\r\nPING\r\n");
+    let delivered = wire.server_says("MSG $JS.EVENT.x 1 2\r\nhi\r\nPONG\r\nPING\r\n");
+    let message = Message {
+        subject: Bytes::from("$JS.EVENT.x"),
+        payload: Bytes::from("hi"),
+        ..Message::default()
+    };
+    assert_eq!(
+        delivered,
+        [Delivered::Local(id, message), Delivered::Flushed(9), Delivered::Nothing]
+    );
+    wire.0.unsubscribe_local(id);
+    assert_eq!(wire.sent(), "PONG\r\nUNSUB 1\r\n");
+    wire.0.flush_local(10);
+    assert_eq!(wire.0.disconnected(), [10]);
+}
+
+#[test]
+fn verbose_clients_get_ok_for_what_was_taken() {
+    let mut wire = Wire::new();
+    let a = wire.client("{}");
+    wire.says(
+        a,
+        "SUB orders.a 1\r\nPUB orders.a 0\r\n\r\nPUB secret 0\r\n\r\nUNSUB 1\r\n",
+    );
+    let told = wire.told(a);
+    assert_eq!(
+        told,
+        "+OK\r\n+OK\r\n-ERR 'Permissions Violation for Publish to \"secret\"'\r\n+OK\r\n"
+    );
+}

@@ -1,0 +1,166 @@
+//! The one connection to the server, as the multiplexer sees it: what waits to be written, which PONG is whose.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bytes::BytesMut;
+
+use super::ConnectionId;
+use crate::protocol::{Message, to_server};
+
+/// Who waits until the server has seen all that was said so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waiter {
+    pub(super) who: Flushed,
+    /// Whether messages were published since its last PONG: if the connection breaks, nobody can say whether the server
+    /// has them.
+    pub(super) published: bool,
+}
+
+/// Whose flush it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flushed {
+    /// A client's PING.
+    Connection(ConnectionId),
+    /// The service's own, by a number of its choice.
+    Local(u64),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Upstream {
+    connected: bool,
+    out: BytesMut,
+    /// Where in `out` something other than a publish stands, so that it can be left out when the connection is lost.
+    control: Vec<Range<usize>>,
+    /// Who waits for which PONG.
+    pings: VecDeque<Waiter>,
+    /// Who waits for a connection first.
+    held: Vec<Waiter>,
+}
+
+impl Upstream {
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Bytes that wait to be written.
+    pub(super) fn pending(&self) -> usize {
+        self.out.len()
+    }
+
+    /// What is to be written now.
+    pub(super) fn take(&mut self) -> BytesMut {
+        if !self.connected {
+            return BytesMut::new();
+        }
+        self.control.clear();
+        self.out.split()
+    }
+
+    pub(super) fn publish(&mut self, message: &Message) {
+        to_server::publish(&mut self.out, message);
+    }
+
+    /// Says something that has a meaning for this connection only.
+    pub(super) fn control(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        if self.connected {
+            let start = self.out.len();
+            write(&mut self.out);
+            self.control.push(start..self.out.len());
+        }
+    }
+
+    /// Lets someone wait for all that was said so far.
+    pub(super) fn flush(&mut self, waiter: Waiter) {
+        if self.connected {
+            self.control(to_server::ping);
+            self.pings.push_back(waiter);
+        } else {
+            self.held.push(waiter);
+        }
+    }
+
+    /// Whether a client waits already, so that its next PONG must not overtake the one before.
+    pub(super) fn is_waiting(&self, who: Flushed) -> bool {
+        self.pings.iter().chain(&self.held).any(|waiter| waiter.who == who)
+    }
+
+    /// Forgets a client that is gone. Its PONGs still come, and must not be taken for another's.
+    pub(super) fn forget(&mut self, who: Flushed) {
+        self.held.retain(|waiter| waiter.who != who);
+    }
+
+    pub(super) fn pong(&mut self) -> Option<Waiter> {
+        self.pings.pop_front()
+    }
+
+    /// There is a connection: first of all `subscribe` says what there was on the one before, then come the publishes
+    /// that waited, then those who wait for them.
+    pub(super) fn connect(&mut self, subscribe: impl FnOnce(&mut BytesMut)) {
+        let publishes = self.out.split();
+        self.connected = true;
+        self.control(subscribe);
+        self.out.unsplit(publishes);
+        for waiter in std::mem::take(&mut self.held) {
+            self.flush(waiter);
+        }
+    }
+
+    /// The connection is lost. Publishes that were not written yet wait for the next one. Gives those who wait for a PONG
+    /// that can no longer say what they want to know.
+    pub(super) fn disconnect(&mut self) -> Vec<Waiter> {
+        self.connected = false;
+        let mut kept = BytesMut::new();
+        let mut rest = 0;
+        for range in self.control.drain(..) {
+            kept.extend_from_slice(self.out.get(rest..range.start).unwrap_or_default());
+            rest = range.end;
+        }
+        kept.extend_from_slice(self.out.get(rest..).unwrap_or_default());
+        self.out = kept;
+        let (broken, held) = self.pings.drain(..).partition(|waiter| waiter.published);
+        self.held.extend::<Vec<Waiter>>(held);
+        broken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn message(text: &'static str) -> Message {
+        Message {
+            subject: Bytes::from("a"),
+            payload: Bytes::from(text),
+            ..Message::default()
+        }
+    }
+
+    fn waiter(number: u64, published: bool) -> Waiter {
+        Waiter {
+            who: Flushed::Local(number),
+            published,
+        }
+    }
+
+    #[test]
+    fn what_was_not_written_waits_for_the_next_connection_without_what_was_for_this_one() {
+        let mut upstream = Upstream::default();
+        upstream.connect(|_| {});
+        upstream.publish(&message("1"));
+        upstream.control(|out| to_server::subscribe(out, b"b", None, 1));
+        upstream.publish(&message("2"));
+        upstream.flush(waiter(1, true));
+        upstream.flush(waiter(2, false));
+        upstream.publish(&message("3"));
+        assert_eq!(upstream.disconnect(), [waiter(1, true)]);
+        upstream.publish(&message("4"));
+        assert!(upstream.take().is_empty());
+        upstream.connect(|out| to_server::subscribe(out, b"b", None, 1));
+        let expected = "SUB b 1\r\nPUB a 1\r\n1\r\nPUB a 1\r\n2\r\nPUB a 1\r\n3\r\nPUB a 1\r\n4\r\nPING\r\n";
+        assert_eq!(upstream.take(), expected.as_bytes());
+        assert_eq!(upstream.pong(), Some(waiter(2, false)));
+        assert_eq!(upstream.pong(), None);
+    }
+}
