@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-use super::{IDLE_PACE, PACE, Waiting, in_flight};
+use super::{EAGER, IDLE_PACE, PACE, Waiting, in_flight};
 use crate::metrics::{Counter, Registry};
 
 /// With no timer at all tokio would poll an empty list and return at once, for ever. This one is always there.
@@ -40,11 +40,13 @@ pub(crate) async fn drive<T: 'static>(
         .build()?;
     let entered = runtime.enter();
     let outcome = Rc::new(RefCell::new(None));
+    let began = Instant::now();
     let mut event_loop = EventLoop {
         runtime: &runtime,
         tasks: LocalSet::new(),
         timer: None,
-        last_turn: Instant::now(),
+        last_turn: began,
+        eager_until: began,
         waiting,
         turns,
     };
@@ -84,6 +86,8 @@ struct EventLoop<'a> {
     /// Ends the wait in the component model when it is time for a turn. Kept between waits: cancelling costs a call.
     timer: Option<Pin<Box<dyn Future<Output = ()>>>>,
     last_turn: Instant,
+    /// Until then turns follow one another, since I/O is likely.
+    eager_until: Instant,
     waiting: Waiting,
     turns: Counter,
 }
@@ -110,18 +114,11 @@ impl EventLoop<'_> {
     async fn wait_in_component_model(&mut self, finished: impl Fn() -> bool) {
         poll_fn(|context| {
             self.run_ready_tasks(context);
-            if self.may_block() || finished() {
-                return Poll::Ready(());
-            }
-            if self.turn_is_due(context) {
+            if !self.may_block() && !finished() && self.turn_is_due(context) {
                 self.turn_tokio();
                 self.run_ready_tasks(context);
             }
-            if self.may_block() || finished() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+            if self.may_block() || finished() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -132,12 +129,17 @@ impl EventLoop<'_> {
         let _ = Pin::new(&mut self.tasks).poll(context);
     }
 
-    /// Whether tokio has waited for its pace; if not, the context is woken when it has.
+    /// Whether it is time for a turn; if not, the context is woken when it is.
     ///
     /// The clock decides, not the timer alone: among many completions the timer's own may be late.
     fn turn_is_due(&mut self, context: &mut Context<'_>) -> bool {
+        let now = Instant::now();
+        if now < self.eager_until {
+            context.waker().wake_by_ref();
+            return true;
+        }
         let pace = if in_flight() > 0 { PACE } else { IDLE_PACE };
-        let mut due = self.last_turn.elapsed() >= pace;
+        let mut due = now - self.last_turn >= pace;
         loop {
             let timer = self.timer.get_or_insert_with(|| sleep_in_component_model(pace));
             if timer.as_mut().poll(context).is_pending() {
@@ -150,9 +152,13 @@ impl EventLoop<'_> {
 
     /// Lets tokio's driver collect I/O events and expired timers, and wake their tasks, without blocking.
     fn turn_tokio(&mut self) {
+        let events = self.runtime.metrics().io_driver_ready_count();
         // A task that yields is polled again only after the driver was.
         self.runtime.block_on(tokio::task::yield_now());
         self.last_turn = Instant::now();
+        if self.runtime.metrics().io_driver_ready_count() != events {
+            self.eager_until = self.last_turn + EAGER;
+        }
         self.turns.add(1);
     }
 }

@@ -28,6 +28,10 @@ pub use in_flight::in_flight;
 /// to their timer's resolution, which is a millisecond in Wasmtime.
 pub const PACE: Duration = Duration::from_micros(500);
 
+/// How long turns follow one another without a pause after one that brought I/O, while calls are in flight: peers on
+/// the loopback answer sooner than a timer does.
+pub const EAGER: Duration = Duration::from_micros(100);
+
 /// The pace of a loop that may not block, while nothing happens. It is what an idle service of this kind costs.
 pub const IDLE_PACE: Duration = Duration::from_millis(20);
 

@@ -6,7 +6,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use mainstay_runtime::callback::Callbacks;
 use tokio::task::JoinSet;
 
-use crate::callee;
+use crate::{callee, overlap};
 
 /// Callbacks in flight at once in each measurement.
 const WIDTHS: [usize; 3] = [1, 32, 256];
@@ -65,7 +65,30 @@ pub(crate) async fn through_the_loop(calls: u64, bare: Vec<Cost>) -> Result<Stri
             "{{\"in_flight\":{width},\"bare_ns\":{bare:.0},\"loop_ns\":{least:.0}}}"
         ));
     }
+    for in_flight in [0, 1] {
+        let nanoseconds = echo(in_flight).await?;
+        lines.push(format!("{{\"echo_while_in_flight\":{in_flight},\"round_trip_ns\":{nanoseconds:.0}}}"));
+    }
     Ok(lines.join("\n"))
+}
+
+/// What an exchange on the service's own loopback takes while so many calls wait in their components.
+async fn echo(in_flight: usize) -> Result<f64, String> {
+    let callbacks = Callbacks::new(in_flight);
+    let mut calls = JoinSet::new();
+    for _ in 0..in_flight {
+        let callbacks = callbacks.clone();
+        calls.spawn_local(async move { callbacks.call(DEADLINE, callee::linger(60_000)).await });
+    }
+    let address = overlap::serve_echo()?;
+    let mut least = f64::INFINITY;
+    for _ in 0..REPEATS {
+        let began = Instant::now();
+        let echoes = overlap::exchange_echoes(address).await.map_err(|error| format!("echo: {error}"))?;
+        least = least.min(each(began, echoes));
+    }
+    calls.shutdown().await;
+    Ok(least)
 }
 
 async fn all_through_the_loop(calls: u64, width: usize) -> Result<(), String> {

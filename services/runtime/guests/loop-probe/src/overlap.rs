@@ -19,9 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn probe(callbacks_at_once: usize) -> Result<String, String> {
     let barrier = listen()?;
-    let echo = listen()?;
-    let (barrier_port, echo_address) = (barrier.address().port(), echo.address());
-    spawn_local(echo.serve(4, async |stream, _| answer_echoes(stream).await));
+    let barrier_port = barrier.address().port();
+    let echo = serve_echo()?;
 
     let callbacks = Callbacks::new(callbacks_at_once);
     let mut calls = JoinSet::new();
@@ -44,7 +43,7 @@ pub(crate) async fn probe(callbacks_at_once: usize) -> Result<String, String> {
         held.push(accepted.map_err(|error| error.to_string())?.0);
     }
     let in_flight = callbacks.in_flight();
-    let echoes = exchange_echoes(echo_address)
+    let echoes = exchange_echoes(echo)
         .await
         .map_err(|error| format!("echo: {error}"))?;
 
@@ -70,6 +69,14 @@ pub(crate) fn listen() -> Result<Listener, String> {
     Listener::bind(address).map_err(|error| format!("listen on {address}: {error}"))
 }
 
+/// Serves an echo of numbers from now on, and says where.
+pub(crate) fn serve_echo() -> Result<SocketAddr, String> {
+    let echo = listen()?;
+    let address = echo.address();
+    spawn_local(echo.serve(4, async |stream, _| answer_echoes(stream).await));
+    Ok(address)
+}
+
 async fn answer_echoes(mut stream: TcpStream) {
     while let Ok(number) = stream.read_u64().await {
         if stream.write_u64(number).await.is_err() {
@@ -79,7 +86,7 @@ async fn answer_echoes(mut stream: TcpStream) {
 }
 
 /// Sends numbers to the echo and counts those that come back.
-async fn exchange_echoes(address: SocketAddr) -> std::io::Result<u64> {
+pub(crate) async fn exchange_echoes(address: SocketAddr) -> std::io::Result<u64> {
     let mut stream = TcpStream::connect(address).await?;
     for number in 0..ECHOES {
         stream.write_u64(number).await?;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -63,14 +62,12 @@ fn rule(error: PemError) -> String {
     }
 }
 
-impl FromStr for Pem {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.contains("-----BEGIN") {
+impl From<&str> for Pem {
+    fn from(text: &str) -> Self {
+        match text.contains("-----BEGIN") {
             true => Self::Text(text.to_owned()),
             false => Self::File(text.into()),
-        })
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a user says about TLS, and what rustls makes of it.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
@@ -11,6 +10,7 @@ use rustls::{CipherSuite, ClientConfig, RootCertStore, SupportedCipherSuite};
 
 use super::verify::Verifier;
 use super::{Pem, Tls};
+use crate::config::{ConfigError, Settings, Value};
 use crate::net::Host;
 
 /// What a user says about TLS. The default trusts the Mozilla roots and verifies in full.
@@ -62,6 +62,23 @@ impl SettingsError {
 }
 
 impl TlsSettings {
+    /// Reads `tls` (off, require, verify-ca or verify-full), `tls_ca`, `tls_certificate`, `tls_key` and
+    /// `tls_server_name`; certificates and key are PEM or the path of a file that holds it.
+    pub fn read(settings: &mut Settings, default: Verification) -> Result<Self, ConfigError> {
+        let pem = |value: &Value| value.text().map(|text| Some(Pem::from(text)));
+        let key = settings.secret("tls_key")?;
+        Ok(Self {
+            verification: settings.or("tls", default, |value| value.one_of(&VERIFICATIONS))?,
+            authorities: settings.or("tls_ca", None, pem)?,
+            certificate: settings.or("tls_certificate", None, pem)?,
+            key: key.map(|key| Pem::from(key.reveal())),
+            server_name: settings.or("tls_server_name", None, |value| {
+                value.text().map(|name| Some(name.to_owned()))
+            })?,
+            protocols: Vec::new(),
+        })
+    }
+
     /// Reads the files and checks that all fits together: once, at the start. `None` for [`Verification::Off`].
     pub fn load(&self) -> Result<Option<Tls>, SettingsError> {
         if self.verification == Verification::Off {
@@ -167,27 +184,16 @@ fn client_identity(error: &rustls::Error) -> String {
     }
 }
 
-impl FromStr for Verification {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            "require" => Ok(Self::Require),
-            "verify-ca" => Ok(Self::VerifyCa),
-            "verify-full" => Ok(Self::VerifyFull),
-            _ => Err(format!("{text:?} is not one of off, require, verify-ca, verify-full")),
-        }
-    }
-}
+const VERIFICATIONS: [(&str, Verification); 4] = [
+    ("off", Verification::Off),
+    ("require", Verification::Require),
+    ("verify-ca", Verification::VerifyCa),
+    ("verify-full", Verification::VerifyFull),
+];
 
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::Require => "require",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyFull => "verify-full",
-        })
+        let word = VERIFICATIONS.iter().find(|(_, verification)| verification == self);
+        f.write_str(word.map_or("off", |(word, _)| word))
     }
 }
