@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Moment;
 use crate::hash;
 use crate::policy::Policy;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Zone};
 
 /// A job as configured. Schedules, policies and payloads are shared between jobs that have the same.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Job {
     /// How it runs.
     pub policy: Arc<Policy>,
     /// The zone that its schedule is read in.
-    pub zone: Arc<str>,
+    pub zone: Zone,
     /// Handed to each run.
     pub payload: Arc<[u8]>,
 }
@@ -71,6 +71,6 @@ impl Job {
 
     /// Changes when the schedule does: ticks of an older schedule are then not made up.
     pub fn fingerprint(&self) -> u64 {
-        hash::stable(&[self.schedule.text().as_bytes(), self.zone.as_bytes()])
+        hash::stable(&[self.schedule.text().as_bytes(), self.zone.name().as_bytes()])
     }
 }

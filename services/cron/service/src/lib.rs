@@ -1,1 +1,43 @@
 //! The cron service: calls a component on schedule.
+//!
+//! What is due, missed or tried again is the core crate's business (`mainstay-cron-core`); here are the clock, the
+//! callbacks, the disk and the network.
+//!
+//! - [`config`]: settings to jobs
+//! - [`component`]: the callbacks, as the rest of the service sees them
+//! - `bindings`: `mainstay:cron`, as generated from its WIT
+//! - [`service`]: start, and the loop that turns the engine
+//! - `attempts`: the callbacks in flight
+//! - `deliver`: events, in order and in batches
+//! - `disk`: the journal's file
+//! - `report`, `meters`: log lines and metrics
+//!
+//! The component itself is the last few lines: it hands `run` to [`service::start`].
+
+mod attempts;
+mod bindings;
+pub mod component;
+pub mod config;
+mod deliver;
+mod disk;
+mod meters;
+mod report;
+pub mod service;
+
+pub use bindings::mainstay::cron::{events, gate, job, schedule};
+
+#[cfg(all(target_family = "wasm", feature = "component"))]
+mod export {
+    struct Cron;
+
+    wasip3::cli::command::export!(Cron);
+
+    impl wasip3::exports::cli::run::Guest for Cron {
+        async fn run() -> Result<(), ()> {
+            mainstay_runtime::run("cron", |context| {
+                crate::service::start(context, crate::component::Imported)
+            })
+            .await
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::policy::{Overlap, Policy};
 use crate::run::Outcome;
-use crate::schedule::{ParseContext, Schedule};
+use crate::schedule::{ParseContext, Schedule, Zone};
 
 fn jobs(count: usize, schedule: &str, policy: Policy) -> Vec<Job> {
     let schedule = Arc::new(Schedule::parse(schedule, &ParseContext::default()).unwrap());
@@ -13,7 +13,7 @@ fn jobs(count: usize, schedule: &str, policy: Policy) -> Vec<Job> {
         name: format!("job-{number}").into(),
         schedule: schedule.clone(),
         policy: policy.clone(),
-        zone: "UTC".into(),
+        zone: Zone::utc(),
         payload: [].into(),
     };
     (0..count).map(job).collect()

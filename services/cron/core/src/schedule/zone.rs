@@ -51,6 +51,13 @@ pub struct ZoneError {
     rule: String,
 }
 
+impl ZoneError {
+    /// What is wrong with the name, without it.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+}
+
 impl Zone {
     /// Coordinated universal time, the zone of a job that names none.
     pub fn utc() -> Self {

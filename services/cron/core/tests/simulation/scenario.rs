@@ -149,7 +149,7 @@ impl JobText {
             name: self.name.as_str().into(),
             schedule: Arc::new(Schedule::parse(&self.schedule, &context)?),
             policy: Arc::new(policy),
-            zone: zone.into(),
+            zone: context.zone,
             payload: [].into(),
         })
     }

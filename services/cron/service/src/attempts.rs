@@ -1,0 +1,129 @@
+//! The callbacks in flight.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mainstay_cron_core::action::Start;
+use mainstay_cron_core::trace::traceparent;
+use mainstay_cron_core::{Job, Outcome, RunKey, run_id};
+use mainstay_runtime::callback::{CallbackError, Callbacks};
+use tokio::sync::{Notify, oneshot};
+
+use crate::component::{Component, gate_instant, job_instant};
+use crate::{gate, job};
+
+/// An attempt that is over.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) key: RunKey,
+    pub(crate) outcome: Outcome,
+    pub(crate) took: Duration,
+}
+
+/// Starts callbacks, cancels them, and collects what becomes of them.
+pub(crate) struct Attempts<C> {
+    component: Rc<C>,
+    callbacks: Callbacks,
+    /// Whether the gate is asked.
+    gated: bool,
+    /// For trace ids.
+    seed: u64,
+    cancels: RefCell<HashMap<RunKey, oneshot::Sender<()>>>,
+    done: Rc<RefCell<Vec<Done>>>,
+    /// Told when there is something in `done`.
+    wake: Rc<Notify>,
+}
+
+impl<C: Component> Attempts<C> {
+    pub(crate) fn new(component: Rc<C>, in_flight: usize, gated: bool, wake: Rc<Notify>) -> Self {
+        Self {
+            component,
+            callbacks: Callbacks::new(in_flight),
+            gated,
+            seed: rand::random(),
+            cancels: RefCell::default(),
+            done: Rc::default(),
+            wake,
+        }
+    }
+
+    /// Calls the gate, if there is one, and the job.
+    pub(crate) fn start(&self, start: &Start, job: &Job) {
+        let (key, timeout) = (start.key, start.timeout);
+        let run_id = run_id(&job.name, key.scheduled);
+        let candidate = self.gated.then(|| gate::Candidate {
+            job: job.name.to_string(),
+            run_id: run_id.clone(),
+            scheduled: gate_instant(key.scheduled),
+            attempt: start.attempt,
+        });
+        let tick = job::Tick {
+            job: job.name.to_string(),
+            scheduled: job_instant(key.scheduled),
+            actual: job_instant(start.actual),
+            last_success: start.last_success.map(job_instant),
+            attempt: start.attempt,
+            missed: start.missed,
+            zone: job.zone.name().to_owned(),
+            payload: job.payload.to_vec(),
+            traceparent: traceparent(self.seed, &run_id, start.attempt),
+            run_id,
+        };
+        let (cancel, cancelled) = oneshot::channel();
+        self.cancels.borrow_mut().insert(key, cancel);
+        let call = attempt(self.component.clone(), candidate, tick);
+        let callbacks = self.callbacks.clone();
+        let (done, wake) = (self.done.clone(), self.wake.clone());
+        tokio::task::spawn_local(async move {
+            let began = Instant::now();
+            let outcome = tokio::select! {
+                biased;
+                Ok(()) = cancelled => Outcome::Cancelled,
+                result = callbacks.call(timeout, call) => match result {
+                    Ok(outcome) => outcome,
+                    Err(CallbackError::TimedOut) => Outcome::TimedOut,
+                    Err(CallbackError::Cancelled) => Outcome::Cancelled,
+                },
+            };
+            done.borrow_mut().push(Done {
+                key,
+                outcome,
+                took: began.elapsed(),
+            });
+            wake.notify_one();
+        });
+    }
+
+    /// Cancels an attempt, if it is still in flight.
+    pub(crate) fn cancel(&self, key: RunKey) {
+        if let Some(cancel) = self.cancels.borrow_mut().remove(&key) {
+            // An attempt that has just ended does not listen any more.
+            let _ = cancel.send(());
+        }
+    }
+
+    /// The attempts that are over since the last call, in the order of their ends.
+    pub(crate) fn take_done(&self) -> Vec<Done> {
+        let done = std::mem::take(&mut *self.done.borrow_mut());
+        let mut cancels = self.cancels.borrow_mut();
+        for attempt in &done {
+            cancels.remove(&attempt.key);
+        }
+        done
+    }
+}
+
+async fn attempt<C: Component>(component: Rc<C>, candidate: Option<gate::Candidate>, tick: job::Tick) -> Outcome {
+    if let Some(candidate) = candidate
+        && let Err(reason) = component.check(candidate).await
+    {
+        return Outcome::Vetoed(reason);
+    }
+    match component.run(tick).await {
+        Ok(()) => Outcome::Succeeded,
+        Err(job::JobError::Retry(error)) => Outcome::Retry(error),
+        Err(job::JobError::Reject(error)) => Outcome::Reject(error),
+    }
+}

@@ -1,0 +1,235 @@
+//! The journal's file: read at start, appended to, now and then written anew.
+//!
+//! Every failure but one at start leaves the service running: it goes on from memory, says so once, and tries to write
+//! the whole state again every [`RETRY`].
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use mainstay_cron_core::engine::Batch;
+use mainstay_cron_core::journal::{self, LoadError, Loaded};
+use mainstay_runtime::metrics::{Counter, Gauge, Registry};
+
+const FILE: &str = "cron.journal";
+
+/// A journal of this size is written anew when it has also grown to twice its snapshot.
+const COMPACT_FROM: u64 = 8 << 20;
+
+/// How often a disk that failed is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// A state folder that cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DiskError {
+    /// Its journal is a newer service's.
+    #[error("CRON_STATE {}: the journal {reason}", .path.display())]
+    Newer { path: PathBuf, reason: LoadError },
+    /// It cannot be read or written, and not for a reason that passes.
+    #[error("CRON_STATE {}: cannot {action}: {source}; mount a folder that the service may write to", .path.display())]
+    Io {
+        path: PathBuf,
+        action: &'static str,
+        source: io::Error,
+    },
+}
+
+/// The journal's file.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    folder: PathBuf,
+    /// None while writing fails.
+    file: Option<File>,
+    /// Bytes of the snapshot that the file begins with, and of what follows it.
+    snapshot: u64,
+    appended: u64,
+    /// When writing is tried again.
+    retry_at: Option<Instant>,
+    meters: Meters,
+}
+
+#[derive(Debug)]
+struct Meters {
+    failing: Gauge,
+    bytes: Counter,
+    syncs: Counter,
+    compactions: Counter,
+}
+
+impl Disk {
+    /// Reads the journal in `folder`, which is made if it is not there. What is damaged is copied aside first.
+    pub(crate) fn open(folder: &Path, metrics: &Registry) -> Result<(Self, Option<Loaded>), DiskError> {
+        let failed = |action| {
+            move |source| DiskError::Io {
+                path: folder.to_owned(),
+                action,
+                source,
+            }
+        };
+        fs::create_dir_all(folder).map_err(failed("make the folder"))?;
+        let path = folder.join(FILE);
+        let loaded = match fs::read(&path) {
+            Ok(bytes) => load(&path, &bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("read the journal")(error)),
+        };
+        let gauge = |name, help| metrics.gauge(name, help, &[]);
+        let counter = |name, help| metrics.counter(name, help, &[]);
+        let meters = Meters {
+            failing: gauge("cron_state_failing", "Whether state cannot be written: 1 if so."),
+            bytes: counter("cron_state_written_bytes_total", "Bytes written to the journal."),
+            syncs: counter("cron_state_syncs_total", "Times the journal was synced to its disk."),
+            compactions: counter("cron_state_compactions_total", "Times the journal was written anew."),
+        };
+        let folder = folder.to_owned();
+        Ok((
+            Self {
+                folder,
+                file: None,
+                snapshot: 0,
+                appended: 0,
+                retry_at: None,
+                meters,
+            },
+            loaded,
+        ))
+    }
+
+    /// Begins a new journal with this snapshot, at start. A full disk passes; a folder that must not be written to
+    /// does not.
+    pub(crate) fn begin(&mut self, snapshot: &[u8]) -> Result<(), DiskError> {
+        match self.write_anew(snapshot) {
+            Ok(()) => Ok(()),
+            Err(source) if is_for_good(&source) => Err(DiskError::Io {
+                path: self.folder.clone(),
+                action: "write the journal",
+                source,
+            }),
+            Err(error) => {
+                self.fail(&error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes a batch, and syncs it if it asks for that. `snapshot` is called when the whole state has to be written
+    /// instead.
+    pub(crate) fn append(&mut self, batch: &Batch, snapshot: impl FnOnce() -> Vec<u8>) {
+        if let Some(file) = &mut self.file {
+            let mut written = file.write_all(&batch.lines);
+            if batch.sync {
+                written = written.and_then(|()| file.sync_data());
+                self.meters.syncs.add(1);
+            }
+            self.appended += batch.lines.len() as u64;
+            self.meters.bytes.add(batch.lines.len() as u64);
+            match written {
+                Err(error) => self.fail(&error),
+                Ok(()) if self.is_large() => self.rewrite(&snapshot()),
+                Ok(()) => {}
+            }
+        } else if self.retry_at.is_none_or(|at| Instant::now() >= at) {
+            self.rewrite(&snapshot());
+        }
+    }
+
+    /// Whether writing fails and has to be tried again, even if nothing has changed.
+    pub(crate) fn wants_retry(&self) -> bool {
+        self.file.is_none() && self.retry_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    fn is_large(&self) -> bool {
+        self.appended > COMPACT_FROM && self.appended > 2 * self.snapshot
+    }
+
+    fn rewrite(&mut self, snapshot: &[u8]) {
+        let failed = self.file.is_none();
+        match self.write_anew(snapshot) {
+            Ok(()) if failed => tracing::info!(folder = %self.folder.display(), "state is written again"),
+            Ok(()) => {}
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Writes a file beside the journal and puts it in its place, so that one of the two is whole at any instant.
+    fn write_anew(&mut self, snapshot: &[u8]) -> io::Result<()> {
+        let path = self.folder.join(FILE);
+        let beside = self.folder.join(format!("{FILE}.new"));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&beside)?;
+        file.write_all(snapshot)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)?;
+        File::open(&self.folder)?.sync_all()?;
+        self.file = Some(file);
+        self.snapshot = snapshot.len() as u64;
+        self.appended = 0;
+        self.retry_at = None;
+        self.meters.failing.set(0.0);
+        self.meters.compactions.add(1);
+        self.meters.bytes.add(self.snapshot);
+        Ok(())
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        if self.retry_at.is_none() {
+            let folder = self.folder.display();
+            tracing::error!(%folder, "state cannot be written, going on from memory: {error}; retrying every {RETRY:?}");
+        }
+        self.file = None;
+        self.retry_at = Some(Instant::now() + RETRY);
+        self.meters.failing.set(1.0);
+    }
+}
+
+/// What the journal holds, none if nothing.
+fn load(path: &Path, bytes: &[u8]) -> Result<Option<Loaded>, DiskError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    match journal::decode(bytes) {
+        Ok(loaded) => {
+            if loaded.damaged > 0 {
+                let lines = loaded.damaged;
+                tracing::error!(
+                    aside = aside(path),
+                    lines,
+                    "the journal is damaged, those lines are left out"
+                );
+            } else if loaded.torn {
+                tracing::info!("the journal's last line was torn off by a crash, and is left out");
+            }
+            Ok(Some(loaded))
+        }
+        Err(reason @ LoadError::Newer(_)) => Err(DiskError::Newer {
+            path: path.to_owned(),
+            reason,
+        }),
+        Err(reason) => {
+            tracing::error!(aside = aside(path), "the journal {reason}, beginning anew");
+            Ok(None)
+        }
+    }
+}
+
+/// Copies a damaged journal for someone to look at; says where, or why not.
+fn aside(path: &Path) -> String {
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let aside = path.with_file_name(format!("{FILE}.corrupt-{seconds}"));
+    match fs::copy(path, &aside) {
+        Ok(_) => aside.display().to_string(),
+        Err(error) => format!("not copied: {error}"),
+    }
+}
+
+/// Whether trying again later is no use.
+fn is_for_good(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+}

@@ -1,0 +1,126 @@
+//! Log lines: one for each run that is over, one for each thing that needs a look.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use mainstay_cron_core::action::{Action, Finished};
+use mainstay_cron_core::{End, Engine, Job, JobId, Moment, RunKey};
+
+/// Writes the log, and keeps what a line needs until it is written.
+#[derive(Default)]
+pub(crate) struct Report {
+    /// How late the last attempt of each run that is not over started.
+    lags: HashMap<RunKey, Duration>,
+    zones: HashMap<String, TimeZone>,
+}
+
+impl Report {
+    /// Tells of an action, as far as it is anybody's business.
+    pub(crate) fn tell(&mut self, action: &Action, engine: &Engine) {
+        match action {
+            Action::Start(start) => {
+                self.lags.insert(start.key, start.actual.since(start.due));
+            }
+            Action::Cancel(_) => {}
+            Action::Retrying {
+                key,
+                attempt,
+                delay,
+                error,
+            } => {
+                let Some(job) = engine.job(key.job) else { return };
+                let scheduled = self.local(job, key.scheduled);
+                let retry_in = short(*delay);
+                tracing::warn!(job = %job.name, scheduled, attempt, retry_in, error = &**error, "attempt failed");
+            }
+            Action::Finished(over) => self.finished(over, engine),
+            Action::Missed {
+                job,
+                scheduled,
+                count,
+                reason,
+            } => {
+                // The line of the run itself tells of the others.
+                if matches!(reason, mainstay_cron_core::run::Reason::Veto) {
+                    return;
+                }
+                let (Some(job), next) = (engine.job(*job), self.next(*job, engine)) else {
+                    return;
+                };
+                let newest = self.local(job, *scheduled);
+                tracing::warn!(job = %job.name, count, newest, reason = reason.as_str(), next, "missed");
+            }
+            Action::Paused(job) => {
+                let Some(job) = engine.job(*job) else { return };
+                tracing::warn!(job = %job.name, "suspended after a failure, until it is resumed");
+            }
+            Action::ClockBack { by, resumes: None } => {
+                tracing::warn!(
+                    by = short(*by),
+                    "the clock went back to before the service's time, ticks are due at once"
+                );
+            }
+            Action::ClockBack { by, resumes: Some(at) } => {
+                tracing::warn!(by = short(*by), until = %at, "the clock went back, no tick is due until it has caught up");
+            }
+        }
+    }
+
+    fn finished(&mut self, over: &Finished, engine: &Engine) {
+        let lag = self.lags.remove(&over.key).unwrap_or_default();
+        let enabled = if over.end == End::Succeeded {
+            tracing::enabled!(tracing::Level::INFO)
+        } else {
+            tracing::enabled!(tracing::Level::WARN)
+        };
+        let Some(job) = engine.job(over.key.job).filter(|_| enabled) else {
+            return;
+        };
+        let scheduled = self.local(job, over.key.scheduled);
+        let next = over
+            .next
+            .map_or_else(|| "never".to_owned(), |next| self.local(job, next));
+        let (lag, took, outcome) = (short(lag), short(over.duration), over.end.as_str());
+        let (job, attempt, error) = (&*job.name, over.attempt, over.error.as_deref());
+        match over.end {
+            End::Succeeded => tracing::info!(job, scheduled, lag, outcome, took, attempt, next, "tick"),
+            end if end.is_failure() => {
+                tracing::error!(job, scheduled, lag, outcome, took, attempt, error, next, "tick");
+            }
+            _ => tracing::warn!(job, scheduled, lag, outcome, took, attempt, error, next, "tick"),
+        }
+    }
+
+    fn next(&mut self, id: JobId, engine: &Engine) -> String {
+        match (engine.job(id), engine.next_tick(id)) {
+            (Some(job), Some(next)) => self.local(job, next),
+            _ => "never".to_owned(),
+        }
+    }
+
+    /// A moment in the job's zone: `2026-11-22T18:10:02+01:00`.
+    fn local(&mut self, job: &Job, moment: Moment) -> String {
+        let name = job.zone.name();
+        if !self.zones.contains_key(name) {
+            self.zones
+                .insert(name.to_owned(), TimeZone::get(name).unwrap_or(TimeZone::UTC));
+        }
+        let zone = self.zones.get(name).cloned().unwrap_or(TimeZone::UTC);
+        Timestamp::from(moment)
+            .to_zoned(zone)
+            .strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
+            .to_string()
+    }
+}
+
+/// A duration for people: four digits at most.
+fn short(duration: Duration) -> String {
+    let nanoseconds = duration.as_nanos();
+    let (unit, digits) = match nanoseconds {
+        0..1_000 => (Duration::from_nanos(nanoseconds as u64), 0),
+        _ => (duration, 1),
+    };
+    format!("{unit:.digits$?}")
+}

@@ -1,0 +1,253 @@
+//! Start, and the loop that turns the engine.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use mainstay_cron_core::engine::Recovered;
+use mainstay_cron_core::{Action, Engine, Job, Moment, Now};
+use mainstay_runtime::callback::Callbacks;
+use mainstay_runtime::config::ConfigError;
+use mainstay_runtime::{Context, Error};
+use tokio::sync::Notify;
+
+use crate::attempts::Attempts;
+use crate::component::Component;
+use crate::config::Configuration;
+use crate::deliver::Deliver;
+use crate::disk::Disk;
+use crate::events::Kinds;
+use crate::meters::Meters;
+use crate::report::Report;
+use crate::schedule::Definition;
+
+/// The wall clock may be set at any time, and nobody tells.
+const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(1);
+
+/// How long the component may take to answer what it is asked at start.
+const ASKING: Duration = Duration::from_secs(30);
+
+/// Runs the service for as long as it lives.
+///
+/// # Errors
+/// A setting is wrong, or the state folder cannot be used.
+pub async fn start<C: Component>(context: Context, component: C) -> Result<(), Error> {
+    let configuration = Configuration::read()?;
+    serve(context, configuration, component).await
+}
+
+/// [`start`] with a configuration that is read already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn serve<C: Component>(context: Context, configuration: Configuration, component: C) -> Result<(), Error> {
+    let component = Rc::new(component);
+    context.serve_health(configuration.health);
+    let asked = ask(&*component).await?;
+    let (jobs, configuration) = configuration.complete(asked.definitions)?;
+    let cron = Cron::new(&context, configuration, jobs, component, asked.gated, asked.events)?;
+    context.health.ready();
+    cron.run().await
+}
+
+/// What the component says at start.
+struct Asked {
+    definitions: Vec<Definition>,
+    gated: bool,
+    events: Kinds,
+}
+
+async fn ask<C: Component>(component: &C) -> Result<Asked, Error> {
+    let callbacks = Callbacks::new(1);
+    let late = |what: &str| Error::start(format!("the component's {what} gave no answer within {ASKING:?}"));
+    let definitions = callbacks
+        .call(ASKING, component.jobs())
+        .await
+        .map_err(|_| late("mainstay:cron/schedule"))?;
+    let definitions =
+        definitions.map_err(|error| ConfigError::new(format!("the component cannot tell its jobs: {error}")))?;
+    let gated = callbacks
+        .call(ASKING, component.gate_enabled())
+        .await
+        .map_err(|_| late("mainstay:cron/gate"))?;
+    let events = callbacks
+        .call(ASKING, component.events_wanted())
+        .await
+        .map_err(|_| late("mainstay:cron/events"))?;
+    Ok(Asked {
+        definitions,
+        gated,
+        events,
+    })
+}
+
+/// The running service. All of it is one thread's; nothing borrowed is held over an `await`.
+pub(crate) struct Cron<C> {
+    inner: RefCell<Inner>,
+    attempts: Attempts<C>,
+    wake: Rc<Notify>,
+    clock: Clock,
+}
+
+struct Inner {
+    engine: Engine,
+    disk: Option<Disk>,
+    deliver: Option<Deliver>,
+    meters: Meters,
+    report: Report,
+}
+
+impl<C: Component> Cron<C> {
+    fn new(
+        context: &Context,
+        configuration: Configuration,
+        jobs: Vec<Job>,
+        component: Rc<C>,
+        gated: bool,
+        events: Kinds,
+    ) -> Result<Self, Error> {
+        let clock = Clock::new();
+        let (mut disk, loaded) = match &configuration.state {
+            None => (None, None),
+            Some(folder) => {
+                let (disk, loaded) = Disk::open(folder, &context.metrics).map_err(Error::start)?;
+                (Some(disk), loaded)
+            }
+        };
+        let meters = Meters::new(&context.metrics, jobs.len());
+        let count = jobs.len();
+        let (engine, recovered) = Engine::new(configuration.limits, jobs, loaded, disk.is_some(), clock.now());
+        if let Some(disk) = &mut disk {
+            disk.begin(&engine.snapshot()).map_err(Error::start)?;
+        }
+        say_what_begins(&engine, count, &recovered, disk.is_some());
+        let wake = Rc::new(Notify::new());
+        let deliver = Deliver::start(component.clone(), events, &context.metrics);
+        let attempts = Attempts::new(component, configuration.limits.in_flight, gated, wake.clone());
+        let inner = Inner {
+            engine,
+            disk,
+            deliver,
+            meters,
+            report: Report::default(),
+        };
+        Ok(Self {
+            inner: RefCell::new(inner),
+            attempts,
+            wake,
+            clock,
+        })
+    }
+
+    async fn run(&self) -> Result<(), Error> {
+        loop {
+            let wait = self.turn();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Reports what is over, asks the engine what to do now, writes that down, and does it. Returns how long there is
+    /// nothing to do, unless an attempt ends.
+    fn turn(&self) -> Duration {
+        let mut actions = Vec::new();
+        let inner = &mut *self.inner.borrow_mut();
+        let now = self.clock.now();
+        for done in self.attempts.take_done() {
+            inner
+                .engine
+                .finished(done.key, done.outcome, done.took, now, &mut actions);
+        }
+        inner.engine.poll(now, &mut actions);
+        inner.write();
+        for action in &actions {
+            inner.tell(action);
+            match action {
+                Action::Start(start) => {
+                    if let Some(job) = inner.engine.job(start.key.job) {
+                        self.attempts.start(start, job);
+                    }
+                }
+                Action::Cancel(key) => self.attempts.cancel(*key),
+                _ => {}
+            }
+        }
+        inner.meters.show(&inner.engine);
+        let wait = inner.engine.next_wake(self.clock.now()).unwrap_or(LOOK_AT_THE_CLOCK);
+        wait.min(LOOK_AT_THE_CLOCK)
+    }
+}
+
+impl Inner {
+    fn write(&mut self) {
+        let batch = self.engine.take_journal();
+        if let Some(disk) = &mut self.disk
+            && (!batch.lines.is_empty() || disk.wants_retry())
+        {
+            disk.append(&batch, || self.engine.snapshot());
+        }
+    }
+
+    fn tell(&mut self, action: &Action) {
+        self.meters.count(action, &self.engine);
+        self.report.tell(action, &self.engine);
+        if let Some(deliver) = &self.deliver {
+            deliver.tell(action, &self.engine);
+        }
+    }
+}
+
+/// Both clocks.
+struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    fn now(&self) -> Now {
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let wall = Moment::from_nanoseconds(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        Now {
+            wall,
+            steady: self.start.elapsed(),
+        }
+    }
+}
+
+fn say_what_begins(engine: &Engine, jobs: usize, recovered: &Recovered, kept: bool) {
+    let Recovered {
+        known,
+        interrupted,
+        dropped,
+    } = recovered;
+    let next = engine
+        .next_due()
+        .map_or_else(|| "never".to_owned(), |next| next.to_string());
+    if kept {
+        tracing::info!(jobs, known, interrupted, next, "schedules are loaded");
+    } else {
+        tracing::info!(
+            jobs,
+            next,
+            "schedules are loaded; CRON_STATE is not set, so a restart forgets runs in flight"
+        );
+    }
+    for gone in dropped {
+        let runs: HashSet<String> = gone.runs.iter().map(ToString::to_string).collect();
+        tracing::warn!(job = %gone.job, ?runs, "no longer configured, its unfinished runs are dropped");
+    }
+    for (id, job) in engine.jobs() {
+        let idle = engine.next_tick(id).is_none() && !job.schedule.is_startup();
+        if idle && !job.policy.suspend && !engine.job_state(id).is_some_and(|state| state.suspended) {
+            tracing::warn!(job = %job.name, schedule = job.schedule.text(), "has no tick any more");
+        }
+    }
+}
