@@ -1,10 +1,12 @@
 //! The civil times that a pattern matches, found by bit sets.
 //!
-//! croner reads the pattern; its own search walks the wall clock field by field and asks the time zone at every stop:
-//! 3 to 20 us for a next run, where a service with 20,000 jobs due together has 1 us for each. So its answers
-//! are kept as bit sets: the values of each field, and, for each of the 28 shapes that a month can have (28 to 31 days,
-//! the first on any day of the week), which of its days match. `L`, `W`, `#` and AND/OR are in those sets, as croner
-//! decided them. In the tests croner's own search is the oracle.
+//! croner reads the pattern, and what it read is kept as bit sets: the values of each field, and, for each of the 28
+//! shapes that a month can have (28 to 31 days, the first on any day of the week), the days that croner matches.
+//! `L`, `W`, `#` and AND/OR are all in those.
+//!
+//! croner's own search is not used, for two reasons. It steps the wall clock and asks the zone at every stop, which makes
+//! half a million next runs a second where a service needs a million, and it settles changes of the clocks its own
+//! way; `cargo xtask bench schedule` has both side by side. In the tests it is the oracle.
 
 use croner::{CronPattern, Weekday};
 use jiff::civil::{Date, DateTime};
@@ -35,11 +37,11 @@ impl Pattern {
     /// Takes over what croner read.
     pub(super) fn new(read: &CronPattern) -> Self {
         let set = |values: Vec<u16>| values.into_iter().fold(0_u64, |bits, value| bits | 1 << (value & 63));
-        let mut years = [0; 4];
-        for year in read.years.values() {
-            let index = usize::from(year.saturating_sub(FIRST_YEAR.unsigned_abs()));
+        let mut years = [0_u64; 4];
+        for (index, year) in (FIRST_YEAR..=LAST_YEAR).enumerate() {
+            let matches = read.year_match(year.into()).unwrap_or(false);
             if let Some(word) = years.get_mut(index / 64) {
-                *word |= 1 << (index % 64);
+                *word |= u64::from(matches) << (index % 64);
             }
         }
         Self {
