@@ -1,7 +1,8 @@
 //! The link check: whether each import of a workload has exactly one exporter of the same name, version and types.
 //!
-//! The rules are wash's: names match byte for byte, only components are called (never the service), one callee for each
-//! interface, no circles. wash compares no types before it links, and finds out at the first call; here they are compared.
+//! The rules are wash's: names match byte for byte, what a component exports goes before what the host serves, only
+//! components are called (never the service), one callee for each interface, no circles. wash compares no types before it
+//! links, and finds out at the first call; here they are compared.
 
 use crate::component::unversioned;
 use crate::link_error::{Candidate, LinkError, LinkErrors, Problem};
@@ -47,13 +48,14 @@ impl Workload<'_> {
         let mut links = Vec::new();
         let mut errors = Vec::new();
         for (importer, component) in self.importers() {
-            for import in component.imports().iter().filter(|import| self.needs_link(import)) {
+            for import in &component.imports() {
                 match self.exporter(importer, import) {
-                    Ok(exporter) => links.push(Link {
+                    Ok(Some(exporter)) => links.push(Link {
                         importer,
                         exporter,
                         interface: import.name().to_owned(),
                     }),
+                    Ok(None) => {}
                     Err(problem) => errors.push(error(component, import, problem)),
                 }
             }
@@ -68,11 +70,14 @@ impl Workload<'_> {
         }
     }
 
-    /// The one component that can satisfy an import.
+    /// The one component that can satisfy an import; `None` if the host serves it or it only names types.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn exporter(&self, importer: Importer, import: &Interface<'_>) -> Result<usize, Problem> {
+    pub fn exporter(&self, importer: Importer, import: &Interface<'_>) -> Result<Option<usize>, Problem> {
+        if import.is_types_only() {
+            return Ok(None);
+        }
         if import.is_bare_function() {
             return Err(Problem::NotAnInterface);
         }
@@ -81,8 +86,9 @@ impl Workload<'_> {
             .filter_map(|(index, component)| Some((index, component, component.export(import.name())?)))
             .collect();
         match exporting.as_slice() {
+            [] if self.host.serves(import.name()) => Ok(None),
             [] => Err(self.nobody_exports(importer, import)),
-            [(index, component, export)] => compare(import, component, export).map(|()| *index),
+            [(index, component, export)] => compare(import, component, export).map(|()| Some(*index)),
             several => Err(Problem::Ambiguous {
                 candidates: several
                     .iter()
@@ -90,12 +96,6 @@ impl Workload<'_> {
                     .collect(),
             }),
         }
-    }
-
-    /// Whether a component has to satisfy this import.
-    #[must_use]
-    pub fn needs_link(&self, import: &Interface<'_>) -> bool {
-        !import.is_types_only() && !self.host.serves(import.name())
     }
 
     fn importers(&self) -> impl Iterator<Item = (Importer, &Component)> {

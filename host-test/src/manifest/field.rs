@@ -52,19 +52,22 @@ impl<'a> Field<'a> {
     /// A mapping with these fields and no others.
     pub(super) fn fields(&self, known: &[&str]) -> Option<Fields<'a>> {
         let entries = self.entries()?;
-        for unknown in entries.iter().filter(|(entry, _)| !known.contains(&entry.key.as_str())) {
-            let (entry, _) = unknown;
-            let hint = nearest(&entry.key, known.iter().copied()).map_or_else(
+        let mut misspelt = Vec::new();
+        for (entry, _) in entries.iter().filter(|(entry, _)| !known.contains(&entry.key.as_str())) {
+            let near = nearest(&entry.key, known.iter().copied());
+            let hint = near.map_or_else(
                 || format!("known are {}", known.join(", ")),
                 |near| format!("did you mean {near}?"),
             );
             let message = format!("unknown field {}; {hint}", entry.key);
             self.problems
                 .add_error(self.problem_at((entry.line, entry.column), message));
+            misspelt.push(near.map(str::to_owned));
         }
         Some(Fields {
             whole: self.clone(),
             entries,
+            misspelt,
         })
     }
 
@@ -135,7 +138,10 @@ impl<'a> Field<'a> {
         {
             let hint = nearest(text, allowed.iter().copied())
                 .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-            self.error(format_args!("\"{text}\" is not one of {}{hint}", allowed.join(", ")));
+            match allowed {
+                [only] => self.error(format_args!("\"{text}\" must be {only}")),
+                _ => self.error(format_args!("\"{text}\" is not one of {}{hint}", allowed.join(", "))),
+            }
         }
     }
 
@@ -211,6 +217,8 @@ impl<'a> Field<'a> {
 pub(super) struct Fields<'a> {
     whole: Field<'a>,
     entries: Vec<(&'a Entry, Field<'a>)>,
+    /// For each unknown field, the one that was most likely meant.
+    misspelt: Vec<Option<String>>,
 }
 
 impl<'a> Fields<'a> {
@@ -223,10 +231,16 @@ impl<'a> Fields<'a> {
     /// A field that must be there.
     pub(super) fn require(&self, name: &str) -> Option<Field<'a>> {
         let field = self.optional(name);
-        if field.is_none() {
+        let is_misspelt = self.misspelt.iter().any(|meant| meant.as_deref() == Some(name));
+        if field.is_none() && !is_misspelt {
             self.whole.error(format_args!("{name} is missing"));
         }
         field
+    }
+
+    /// Whether it has fields that nobody knows, which were reported already.
+    pub(super) fn has_unknown(&self) -> bool {
+        !self.misspelt.is_empty()
     }
 
     /// The items of a list that may be left out.

@@ -76,6 +76,9 @@ fn interface<'a>(item: &Field<'a>, context: &Context<'_>) -> Option<Identity<'a>
     let version = fields.optional("version").and_then(|version| version.name());
     fields.optional("config").map(|config| config.string_map());
     layers(&fields, context, |_, _, _| {});
+    for name in ["config", "configFrom", "secretFrom"] {
+        fields.without_effect(name, "the interfaces of this host have no settings");
+    }
     let package = format!("{}:{}", namespace?, package?);
     if !SERVED.contains(&package.as_str()) {
         item.warn(format_args!(

@@ -26,7 +26,7 @@ impl Images<'_> {
             is_path.then_some(image)
         });
         if let Some(path) = path {
-            let file = self.folder.join(path);
+            let file = self.folder.join(path.strip_prefix("./").unwrap_or(path));
             if !file.is_file() {
                 field.error(format_args!("there is no file {}", file.display()));
             }

@@ -31,38 +31,24 @@ pub(super) struct Source<'a> {
 impl<'a> Objects<'a> {
     pub(super) fn sort(documents: &'a [Node], problems: &'a Problems) -> Option<Self> {
         let (mut deployments, mut config_maps, mut secrets) = (Vec::new(), Vec::new(), Vec::new());
+        let mut unreadable = false;
         for document in documents {
             let document = Field::document(document, problems);
-            let Some(kind) = document.entries().and_then(|entries| {
-                let kind = entries
-                    .into_iter()
-                    .find(|(entry, _)| entry.key == "kind")
-                    .map(|(_, kind)| kind);
-                if kind.is_none() {
-                    document.error("kind is missing");
-                }
-                kind
-            }) else {
-                continue;
-            };
-            match kind.text() {
-                Some(KIND) => deployments.push((kind, document)),
-                Some("ConfigMap") => config_maps.extend(config_map(&document)),
-                Some("Secret") => secrets.extend(secret(&document)),
-                Some(other @ ("Workload" | "WorkloadReplicaSet" | "Artifact" | "Host")) => {
-                    kind.error(format_args!("\"{other}\" cannot be run; write a {KIND}"));
-                }
-                Some(other) => match nearest(other, [KIND, "ConfigMap", "Secret"].into_iter()) {
-                    Some(near) => kind.error(format_args!("unknown kind \"{other}\"; did you mean {near}?")),
-                    None => kind.warn(format_args!("has no effect here: a {other} is the cluster's business")),
-                },
-                None => {}
+            match kind(&document) {
+                Some((kind, KIND)) => deployments.push((kind, document)),
+                Some((_, "ConfigMap")) => config_maps.extend(config_map(&document)),
+                Some((_, "Secret")) => secrets.extend(secret(&document)),
+                Some((kind, other)) => unreadable |= !is_the_cluster_s(&kind, other),
+                None => unreadable = true,
             }
         }
         let mut deployments = deployments.into_iter();
         let Some((_, deployment)) = deployments.next() else {
-            let message = format!("holds no {KIND}; it needs one document with kind: {KIND}");
-            problems.add_error(Problem::of_the_file(message));
+            // One that cannot be read may have been meant.
+            if !unreadable {
+                let message = format!("holds no {KIND}; it needs one document with kind: {KIND}");
+                problems.add_error(Problem::of_the_file(message));
+            }
             return None;
         };
         for (kind, _) in deployments {
@@ -87,6 +73,31 @@ impl<'a> Objects<'a> {
     pub(super) fn secret(&self, reference: &Field<'a>, namespace: Option<&str>) -> Option<&Source<'a>> {
         find(&self.secrets, "Secret", reference, namespace)
     }
+}
+
+/// What a document is.
+fn kind<'a>(document: &Field<'a>) -> Option<(Field<'a>, &'a str)> {
+    let kind = document.entries()?.into_iter().find(|(entry, _)| entry.key == "kind");
+    let Some((_, kind)) = kind else {
+        document.error("kind is missing");
+        return None;
+    };
+    let text = kind.text()?;
+    Some((kind, text))
+}
+
+/// Whether an object that is not for this host is for the cluster.
+fn is_the_cluster_s(kind: &Field<'_>, text: &str) -> bool {
+    if ["Workload", "WorkloadReplicaSet", "Artifact", "Host"].contains(&text) {
+        kind.error(format_args!("\"{text}\" cannot be run; write a {KIND}"));
+        return false;
+    }
+    if let Some(near) = nearest(text, [KIND, "ConfigMap", "Secret"].into_iter()) {
+        kind.error(format_args!("unknown kind \"{text}\"; did you mean {near}?"));
+        return false;
+    }
+    kind.warn(format_args!("has no effect here: a {text} is the cluster's business"));
+    true
 }
 
 /// What `{ name: ... }` refers to.

@@ -181,6 +181,8 @@ fn volume<'a>(field: &Field<'a>, names: &mut Unique<'a>, context: &Context<'_>) 
             field.error("is both ephemeral and a hostPath; keep one");
             None
         }
+        // What was meant instead is reported already.
+        (None, None) if fields.has_unknown() => None,
         (None, None) => {
             field.error("says not where its files are: add ephemeral: {} or hostPath: { path: ... }");
             None

@@ -1,0 +1,116 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+//! Golden folders of manifests: `tests/manifests/<case-as-a-sentence>/manifest.yaml`, beside it `error.txt` with every
+//! message if it is refused, or `spec.txt` with what it means if it is not. `BLESS=1` writes them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mainstay_host_test::manifest;
+use tempfile::TempDir;
+
+/// Stand-ins for what `cargo xtask build` leaves: a manifest is read without looking into the images.
+fn components() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in ["cron", "cron-open", "example-cron", "health"] {
+        fs::write(folder.path().join(format!("{name}.wasm")), "").unwrap();
+    }
+    folder
+}
+
+/// What came out, and the file that says what should have.
+fn outcome(folder: &Path, components: &Path) -> (PathBuf, String) {
+    let text = fs::read_to_string(folder.join("manifest.yaml")).unwrap();
+    let (file, text) = match manifest::parse(&text, "manifest.yaml", folder, components) {
+        Ok(loaded) => {
+            let warnings: String = loaded
+                .warnings
+                .iter()
+                .map(|warning| format!("warning: {warning}\n"))
+                .collect();
+            ("spec.txt", format!("{warnings}{:#?}\n", loaded.spec))
+        }
+        Err(error) => ("error.txt", format!("{error}\n")),
+    };
+    // Where the project and its temporary folders lie is not part of the message.
+    let text = text
+        .replace(&components.display().to_string(), "COMPONENTS")
+        .replace(&folder.display().to_string(), ".");
+    (folder.join(file), text)
+}
+
+#[test]
+fn manifests_are_read_and_refused_as_the_folders_say() {
+    let components = components();
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
+    let mut failed = Vec::new();
+    let mut refused = 0;
+    for folder in fs::read_dir(folders).unwrap().map(|entry| entry.unwrap().path()) {
+        let (file, came_out) = outcome(&folder, components.path());
+        if std::env::var_os("BLESS").is_some() {
+            for name in ["error.txt", "spec.txt"] {
+                _ = fs::remove_file(folder.join(name));
+            }
+            fs::write(&file, &came_out).unwrap();
+        }
+        refused += usize::from(file.ends_with("error.txt"));
+        let wanted = fs::read_to_string(&file).unwrap_or_default();
+        if came_out != wanted {
+            failed.push(format!(
+                "{}\n--- wanted\n{wanted}\n--- came out\n{came_out}",
+                folder.display()
+            ));
+        }
+    }
+    assert!(refused >= 30, "only {refused} bad manifests");
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+/// Reads a manifest as if every image that it names were built.
+fn read_with_all_images(text: &str) -> manifest::Loaded {
+    let components = TempDir::new().unwrap();
+    for image in text
+        .lines()
+        .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("image: "))
+    {
+        let name = image.rsplit('/').next().unwrap().split(':').next().unwrap();
+        fs::write(components.path().join(format!("{name}.wasm")), "").unwrap();
+    }
+    manifest::parse(text, "workload.yaml", Path::new(""), components.path()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+#[test]
+fn every_example_s_manifest_is_valid_and_all_of_it_has_an_effect() {
+    let mut found = 0;
+    for folder in fs::read_dir(root().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
+        let Ok(text) = fs::read_to_string(folder.join("workload.yaml")) else {
+            continue;
+        };
+        assert_eq!(read_with_all_images(&text).warnings, [], "{}", folder.display());
+        found += 1;
+    }
+    assert!(found > 0, "no examples/*/workload.yaml");
+}
+
+#[test]
+fn the_cluster_s_manifest_runs_here_too() {
+    let text = fs::read_to_string(root().join("deploy/kubernetes/base/workload.yaml")).unwrap();
+    // Kustomize makes this one in the cluster.
+    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cron}\ndata: {CRON_SCHEDULE: '@every 1s'}\n";
+    let loaded = read_with_all_images(&format!("{text}{config}"));
+    let service = loaded.spec.service.unwrap();
+    assert_eq!(service.resources.environment["CRON_SCHEDULE"], "@every 1s");
+    assert_eq!(loaded.spec.components[0].name, "health");
+}
