@@ -12,6 +12,8 @@ struct Tick {
     took: String,
     outcome: String,
     next: String,
+    /// Why it did not succeed; empty when it did.
+    error: String,
 }
 
 /// Turns lines of a service's JSON log into lines for people.
@@ -21,19 +23,21 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// What to print for one line of output. A line that is no JSON log passes as it is.
+    /// What to print for one line of output. A line that is no JSON log, as the components' own words and the host's,
+    /// keeps its text.
     pub(crate) fn render(&mut self, line: &str) -> String {
+        let as_it_is = || style(line).dim().to_string();
         let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
-            return line.to_owned();
+            return as_it_is();
         };
         let Some(tick) = Tick::of(&fields) else {
-            return event(&fields).unwrap_or_else(|| line.to_owned());
+            return event(&fields).unwrap_or_else(as_it_is);
         };
         let row = tick.row();
         if std::mem::replace(&mut self.header_shown, true) {
             return row;
         }
-        let header = columns("SCHEDULED", "LAG", "TOOK", &format!("{:<10}", "OUTCOME"), "NEXT", "JOB");
+        let header = columns("SCHEDULED", "LAG", "TOOK", &format!("{:<11}", "OUTCOME"), "NEXT", "JOB");
         format!("{}\n{row}", style(header).dim())
     }
 }
@@ -50,18 +54,20 @@ impl Tick {
             lag: or_dash("lag"),
             took: or_dash("took"),
             next: or_dash("next"),
+            error: field("error").map(|error| format!("  {error}")).unwrap_or_default(),
         })
     }
 
     fn row(&self) -> String {
         let colour = match self.outcome.as_str() {
             "succeeded" => Style::new().green(),
-            "skipped" | "vetoed" | "missed" => Style::new().yellow(),
+            "expired" | "replaced" | "vetoed" => Style::new().yellow(),
             _ => Style::new().red(),
         };
         // Padded before it is coloured: colours are characters too.
-        let outcome = colour.apply_to(format!("{:<10}", self.outcome)).to_string();
-        columns(&self.scheduled, &self.lag, &self.took, &outcome, &self.next, &self.job)
+        let outcome = colour.apply_to(format!("{:<11}", self.outcome)).to_string();
+        let row = columns(&self.scheduled, &self.lag, &self.took, &outcome, &self.next, &self.job);
+        row + &self.error
     }
 }
 
@@ -111,10 +117,19 @@ mod tests {
     #[test]
     fn ticks_stand_in_columns_below_one_header() {
         let mut lines = Lines::default();
-        let row = "2026-11-22T18:10:02Z           1.2ms      340us  succeeded   2026-11-22T18:10:04Z       greeting";
-        let header = "SCHEDULED                        LAG       TOOK  OUTCOME     NEXT                       JOB";
+        let row = "2026-11-22T18:10:02Z           1.2ms      340us  succeeded    2026-11-22T18:10:04Z       greeting";
+        let header = "SCHEDULED                        LAG       TOOK  OUTCOME      NEXT                       JOB";
         assert_eq!(plain(&mut lines, TICK), format!("{header}\n{row}"));
         assert_eq!(plain(&mut lines, TICK), row);
+    }
+
+    #[test]
+    fn a_failed_tick_says_why() {
+        let mut lines = Lines::default();
+        plain(&mut lines, TICK);
+        let failed = TICK.replace(r#""succeeded""#, r#""timed-out","error":"no answer within 1s""#);
+        assert!(plain(&mut lines, &failed).contains("  timed-out    2026-11-22T18:10:04Z"));
+        assert!(plain(&mut lines, &failed).ends_with("  greeting  no answer within 1s"));
     }
 
     #[test]
