@@ -43,9 +43,7 @@ pub(crate) async fn probe(callbacks_at_once: usize) -> Result<String, String> {
         held.push(accepted.map_err(|error| error.to_string())?.0);
     }
     let in_flight = callbacks.in_flight();
-    let echoes = exchange_echoes(echo)
-        .await
-        .map_err(|error| format!("echo: {error}"))?;
+    let echoes = exchange_echoes(echo).await.map_err(|error| format!("echo: {error}"))?;
 
     for mut stream in held {
         let id = stream.read_u64().await.map_err(|error| error.to_string())?;

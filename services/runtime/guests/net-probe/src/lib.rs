@@ -1,9 +1,12 @@
 //! A service that dials what it is told to, one endpoint after the other, has its peer echo some bytes, and says what
-//! happened by one line of JSON for each.
+//! happened by one line of JSON for each. Then it ends, or stays until it is told to fail.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mainstay_runtime::config::{ConfigError, Settings};
+use mainstay_runtime::health;
+use mainstay_runtime::listener::Listener;
 use mainstay_runtime::net::{Dialer, Endpoint, Stream, Tls, TlsSettings, Verification};
 use mainstay_runtime::{Context, Error};
 use serde_json::{Value, json};
@@ -26,11 +29,15 @@ struct Probing {
     bytes: usize,
     timeout: Duration,
     tls: TlsSettings,
+    /// Where the health pages are.
+    health: Option<SocketAddr>,
+    /// Where it listens for the connection that makes it fail.
+    stay: Option<SocketAddr>,
 }
 
-async fn start(_context: Context) -> Result<(), Error> {
+async fn start(context: Context) -> Result<(), Error> {
     let probing = Settings::read("PROBE_", |settings| {
-        let endpoints = settings.required("dial", "host.wasmcloud.internal:4222")?.list()?;
+        let endpoints = settings.or("dial", Vec::new(), |value| value.list())?;
         Ok(Probing {
             endpoints: endpoints
                 .iter()
@@ -40,14 +47,27 @@ async fn start(_context: Context) -> Result<(), Error> {
             timeout: settings.or("timeout", Duration::from_secs(10), |value| {
                 value.duration(Duration::from_millis(1)..=Duration::from_secs(60))
             })?,
+            health: health::address(settings)?,
+            stay: settings.or("stay", None, |value| value.address().map(Some))?,
             tls: TlsSettings::read(settings, Verification::VerifyFull)?,
         })
     })?;
+    context.serve_health(probing.health);
     let tls = probing.tls.load().map_err(Error::start)?;
     for endpoint in &probing.endpoints {
         println!("{}", probe(endpoint, &probing, tls.clone()).await);
     }
-    Ok(())
+    match probing.stay {
+        None => Ok(()),
+        Some(address) => stay(&context, address).await,
+    }
+}
+
+async fn stay(context: &Context, address: SocketAddr) -> Result<(), Error> {
+    let listener = Listener::bind(address).map_err(Error::start)?;
+    context.health.ready();
+    let (_, peer) = listener.accept().await.map_err(Error::start)?;
+    Err(Error::start(format!("told to fail by {peer}")))
 }
 
 async fn probe(endpoint: &Endpoint, probing: &Probing, tls: Option<Tls>) -> Value {
