@@ -1,5 +1,6 @@
 //! An inspection as people read it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Inspection, Item, Kind, Size};
@@ -23,13 +24,13 @@ impl fmt::Display for Inspection {
             format!(", WASI {}", self.wasi.join(" and "))
         };
         writeln!(f, "{}: {}{wasi}, {}", self.name, self.kind, self.size)?;
-        section(f, "needs a component that exports", &self.required, true)?;
-        section(f, "can use, but does without (see host-test fit)", &self.optional, true)?;
-        section(f, "needs of the host", &self.host, false)?;
+        section(f, "needs a component that exports", &self.required)?;
+        section(f, "can use, but does without (see host-test fit)", &self.optional)?;
+        packages(f, "needs of the host", &self.host)?;
         if !self.types.is_empty() {
             writeln!(f, "\nnames types of (nothing to link)\n  {}", self.types.join("\n  "))?;
         }
-        section(f, "exports", &self.exports, true)?;
+        section(f, "exports", &self.exports)?;
         for warning in &self.warnings {
             writeln!(f, "\nwarning: {warning}")?;
         }
@@ -37,20 +38,40 @@ impl fmt::Display for Inspection {
     }
 }
 
-fn section(f: &mut fmt::Formatter<'_>, title: &str, items: &[Item], with_functions: bool) -> fmt::Result {
+/// Each interface with its functions.
+fn section(f: &mut fmt::Formatter<'_>, title: &str, items: &[Item]) -> fmt::Result {
     if items.is_empty() {
         return Ok(());
     }
     writeln!(f, "\n{title}")?;
     for item in items {
         writeln!(f, "  {}", item.name)?;
-        if with_functions {
-            item.functions
-                .iter()
-                .try_for_each(|function| writeln!(f, "      {function}"))?;
-        }
+        item.functions
+            .iter()
+            .try_for_each(|function| writeln!(f, "      {function}"))?;
     }
     Ok(())
+}
+
+/// A line for each package: `wasi:cli@0.2.12  environment, exit`. What they hold is for WASI to say.
+fn packages(f: &mut fmt::Formatter<'_>, title: &str, items: &[Item]) -> fmt::Result {
+    let mut packages: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for item in items {
+        let (name, version) = item.name.split_once('@').unwrap_or((&item.name, ""));
+        let (package, interface) = name.split_once('/').unwrap_or((name, ""));
+        packages
+            .entry(format!("{package}@{version}"))
+            .or_default()
+            .push(interface);
+    }
+    if packages.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{title}")?;
+    let width = packages.keys().map(String::len).max().unwrap_or_default();
+    packages
+        .iter()
+        .try_for_each(|(package, interfaces)| writeln!(f, "  {package:<width$}  {}", interfaces.join(", ")))
 }
 
 impl fmt::Display for Size {
