@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mainstay_cron_core::action::{Action, Start};
 use mainstay_cron_core::journal;
-use mainstay_cron_core::{Engine, Job, JobId, Limits, Moment, Now, Outcome, RunKey, run_id};
+use mainstay_cron_core::{End, Engine, Job, JobId, Limits, Moment, Now, Outcome, RunKey, run_id};
 
 /// How a job behaves when it is called.
 #[derive(Clone, Debug)]
@@ -48,8 +48,10 @@ pub struct World {
     asked: HashMap<JobId, usize>,
     /// What was decided, one line each.
     pub trace: String,
-    /// How often each run ended well.
-    pub succeeded: BTreeMap<String, u32>,
+    /// How often each run ended, and how, as the disk has it.
+    pub ended: BTreeMap<String, Vec<End>>,
+    /// The service dies at its next write, of which so much gets to the disk: a number to take a share by.
+    pub dies_writing: Option<usize>,
     begun: bool,
 }
 
@@ -72,7 +74,8 @@ impl World {
             attempts: BTreeMap::new(),
             asked: HashMap::new(),
             trace: String::new(),
-            succeeded: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            dies_writing: None,
             begun: false,
         }
     }
@@ -85,11 +88,13 @@ impl World {
     }
 
     /// Lets time pass until `until` of the steady clock, as a service does: it wakes when something is due, when an
-    /// attempt ends, and once a second in any case.
-    pub fn run_until(&mut self, until: Duration) {
+    /// attempt ends, and once a second in any case. Returns early, and true, if the service dies.
+    pub fn run_until(&mut self, until: Duration) -> bool {
         if !self.begun {
             self.begun = true;
-            self.turn();
+            if !self.turn() {
+                return true;
+            }
         }
         while self.steady < until {
             let wake = self
@@ -102,8 +107,16 @@ impl World {
                 next = next.min(*end);
             }
             self.pass(next.clamp(self.steady, until) - self.steady);
-            self.turn();
+            if !self.turn() {
+                return true;
+            }
         }
+        false
+    }
+
+    /// How long the world has gone on.
+    pub fn elapsed(&self) -> Duration {
+        self.steady
     }
 
     fn pass(&mut self, duration: Duration) {
@@ -150,7 +163,7 @@ impl World {
     }
 
     /// The service dies: attempts vanish, lines that were not written too. It starts again `down` later.
-    fn crash(&mut self, down: Duration) {
+    pub fn crash(&mut self, down: Duration) {
         self.note(&format!("crash, down for {down:?}"));
         self.attempts.clear();
         self.pass(down);
@@ -165,29 +178,53 @@ impl World {
         ));
     }
 
-    /// One turn of the service: report attempts that ended, poll, write, act.
-    fn turn(&mut self) {
+    /// One turn of the service: report attempts that ended, poll, write, act. False if it died writing.
+    fn turn(&mut self) -> bool {
         let mut actions = Vec::new();
         while let Some(entry) = self.attempts.first_entry().filter(|entry| entry.key().0 <= self.steady) {
             let ((_, key), began) = entry.remove_entry();
             let outcome = self.outcome(key.job);
-            if outcome == Outcome::Succeeded {
-                *self.succeeded.entry(self.run_id(key)).or_default() += 1;
-            }
             let took = self.steady - began;
             self.engine.finished(key, outcome, took, self.now(), &mut actions);
         }
         self.engine.poll(self.now(), &mut actions);
-        self.disk.extend_from_slice(&self.engine.take_journal().lines);
+        if !self.write(&actions) {
+            return false;
+        }
         let replaced = self.act(actions);
         for key in replaced {
             let mut actions = Vec::new();
+            let now = self.now();
             self.engine
-                .finished(key, Outcome::Cancelled, Duration::ZERO, self.now(), &mut actions);
-            self.engine.poll(self.now(), &mut actions);
-            self.disk.extend_from_slice(&self.engine.take_journal().lines);
+                .finished(key, Outcome::Cancelled, Duration::ZERO, now, &mut actions);
+            self.engine.poll(now, &mut actions);
+            if !self.write(&actions) {
+                return false;
+            }
             assert!(self.act(actions).is_empty());
         }
+        true
+    }
+
+    /// Writes what the engine wants to have written. False if the service died of it.
+    fn write(&mut self, actions: &[Action]) -> bool {
+        let lines = self.engine.take_journal().lines;
+        let share = self.dies_writing.take_if(|_| !lines.is_empty());
+        let written = share.map_or(lines.len(), |share| share % (lines.len() + 1));
+        self.disk.extend_from_slice(&lines[..written]);
+        if share.is_none() {
+            return true;
+        }
+        // Nobody is told of these ends any more, but the disk knows them.
+        let kept = journal::decode(&self.disk).expect("a sound journal").state;
+        for action in actions {
+            if let Action::Finished(over) = action
+                && kept.job(over.key.job).expect("a job").run(over.key.scheduled).is_none()
+            {
+                self.ended.entry(self.run_id(over.key)).or_default().push(over.end);
+            }
+        }
+        false
     }
 
     /// Takes the actions; returns the attempts that were cancelled.
@@ -197,6 +234,7 @@ impl World {
             let line = self.describe(&action);
             self.note(&line);
             match action {
+                Action::Finished(over) => self.ended.entry(self.run_id(over.key)).or_default().push(over.end),
                 Action::Start(start) => self.start(&start),
                 Action::Cancel(key) => {
                     self.attempts.retain(|(_, running), _| *running != key);
@@ -211,6 +249,8 @@ impl World {
     fn start(&mut self, start: &Start) {
         let running = self.attempts.keys().any(|(_, key)| *key == start.key);
         assert!(!running, "{} is started while it runs", self.run_id(start.key));
+        let ended = self.ended.get(&self.run_id(start.key));
+        assert!(ended.is_none(), "{} is started after it ended", self.run_id(start.key));
         let behaviour = self.behaviour(start.key.job);
         let takes = behaviour.takes.min(start.timeout);
         self.attempts.insert((self.steady + takes, start.key), self.steady);

@@ -86,7 +86,7 @@ pub fn play(text: &str) -> Result<String, Box<dyn std::error::Error>> {
     }
     let mut world = World::new(limits, jobs, behaviours, scenario.start.into());
     for step in &scenario.step {
-        world.run_until(unsigned(step.after));
+        assert!(!world.run_until(unsigned(step.after)));
         world.step(&step.step()?);
     }
     world.run_until(unsigned(scenario.lasts));
