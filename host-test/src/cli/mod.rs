@@ -51,12 +51,15 @@ pub struct RunArguments {
     /// Set an environment variable of the service and every component, over the manifest's.
     #[arg(long, value_name = "K=V", value_parser = value::key_value)]
     pub env: Vec<(String, String)>,
-    /// Write each change of status to stdout as one line of JSON.
+    /// Write each change of status to standard error as one line of JSON.
     #[arg(long)]
     pub status_json: bool,
     /// Where image references are looked up: `ghcr.io/mainstay/cron:0.1.0` is DIR/cron.wasm.
     #[arg(long, value_name = "DIR", default_value = "target/components")]
     pub components: PathBuf,
+    /// Arguments of the service.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
 }
 
 /// Arguments of `host-test inspect`.

@@ -17,7 +17,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 
 use super::RunArguments;
 use crate::manifest;
@@ -29,9 +28,12 @@ const CACHE: &str = "host-test-cache";
 
 /// Runs the subcommand to its end.
 pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
-    let loaded = manifest::load(&arguments.manifest, &arguments.components)?;
-    for warning in &loaded.warnings {
+    let manifest::Loaded { mut spec, warnings } = manifest::load(&arguments.manifest, &arguments.components)?;
+    for warning in &warnings {
         eprintln!("{}: {warning}", arguments.manifest.display());
+    }
+    if let Some(service) = &mut spec.service {
+        service.arguments = arguments.arguments;
     }
     let options = Options {
         http: arguments.http,
@@ -43,8 +45,15 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("starting tokio")?;
-    let workload = start(&loaded.spec, &options, &arguments.components)?;
-    announce(&workload, &loaded.spec, options.http.is_some());
+    let workload = match start(&spec, &options, &arguments.components) {
+        Ok(workload) => workload,
+        Err(error) if arguments.status_json => {
+            report(&Status::not_started(&spec.name, &error), true);
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(error) => return Err(error.context(format!("workload \"{}\" cannot start", spec.name))),
+    };
+    announce(&workload, &spec, options.http.is_some());
     runtime.block_on(until_ended(workload, arguments.run_for, arguments.status_json))
 }
 
@@ -58,7 +67,7 @@ fn start(spec: &Spec, options: &Options, components: &Path) -> anyhow::Result<Wo
     let cache = components.parent().map(|target| target.join(CACHE));
     let started = Host::new(cache.as_deref()).and_then(|host| Workload::start(&host, spec, options));
     spinner.finish_and_clear();
-    started.with_context(|| format!("workload \"{}\" cannot start", spec.name))
+    started
 }
 
 /// Where it can be reached from outside.
@@ -77,32 +86,28 @@ fn announce(workload: &Workload, spec: &Spec, wants_http: bool) {
     }
 }
 
-async fn until_ended(workload: Workload, run_for: Option<Duration>, json: bool) -> anyhow::Result<ExitCode> {
+async fn until_ended(mut workload: Workload, run_for: Option<Duration>, json: bool) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new(run_for)?;
-    let mut changes = workload.watch();
-    changes.mark_changed();
-    while let Some(status) = next(&mut changes, &mut stop).await {
-        report(&status, json);
-        if status.is_final() {
-            return Ok(exit_code(&status));
+    let mut changes = workload.changes().context("the workload's status is followed once")?;
+    loop {
+        tokio::select! {
+            biased;
+            status = changes.recv() => match status {
+                Some(status) => report(&status, json),
+                None => return Ok(exit_code(&workload.status())),
+            },
+            () = stop.requested() => break,
         }
     }
     tokio::select! {
         status = workload.stop() => {
-            report(&status, json);
+            while let Some(status) = changes.recv().await {
+                report(&status, json);
+            }
             Ok(exit_code(&status))
         }
         // Asked again: a guest may be stuck in a call to the host.
         () = stop.signal() => Ok(ExitCode::FAILURE),
-    }
-}
-
-/// The next status, or `None` when it is time to stop.
-async fn next(changes: &mut watch::Receiver<Status>, stop: &mut Stop) -> Option<Status> {
-    tokio::select! {
-        biased;
-        changed = changes.changed() => changed.is_ok().then(|| changes.borrow_and_update().clone()),
-        () = stop.requested() => None,
     }
 }
 

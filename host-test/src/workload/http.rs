@@ -121,15 +121,17 @@ impl Handler {
         let (sent, on_sent) = oneshot::channel();
         let instance = task::spawn(async move { self.in_fresh_instance(request, respond, on_sent).await });
         match response.await {
-            Ok(response) => {
+            Ok(Ok(response)) => {
                 // From here on the instance ends by itself: it may have more to do than to answer.
                 instance.detach();
-                response.map(|response| response.map(|body| Watched { body, _sent: sent }.boxed_unsync()))
+                Ok(response.map(|body| Watched { body, _sent: sent }.boxed_unsync()))
             }
-            // Its error says more than the channel's.
-            Err(_) => instance
-                .await
-                .and_then(|()| Err(format_err!("it ended without a response"))),
+            // How the instance ended says more than that it did not answer.
+            unanswered => {
+                drop(sent);
+                instance.await?;
+                unanswered.unwrap_or_else(|_| Err(format_err!("it ended without a response")))
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::call::Caller;
 use super::prepare::Prepared;
@@ -17,21 +17,24 @@ use super::status::{Phase, Status};
 
 /// Publishes what a workload is doing.
 pub(super) struct Reporter {
-    pub(super) sender: watch::Sender<Status>,
+    pub(super) current: watch::Sender<Status>,
+    pub(super) changes: mpsc::UnboundedSender<Status>,
     pub(super) caller: Arc<Caller>,
 }
 
 impl Reporter {
     fn report(&self, state: Phase, reason: Option<String>) {
-        self.sender.send_modify(|status| {
+        self.current.send_modify(|status| {
             status.state = state;
             status.reason = reason;
             status.calls = self.caller.counts.read();
         });
+        // Nobody has to listen.
+        let _ = self.changes.send(self.current.borrow().clone());
     }
 
     fn count_restart(&self) {
-        self.sender.send_modify(|status| status.restarts += 1);
+        self.current.send_modify(|status| status.restarts += 1);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Imports linked to exports.
 //!
 //! As in wash, a name must match byte for byte, version included; what a component of the workload exports goes before
-//! what the host offers; nothing can import what the service exports; no import is optional.
+//! what the host offers; nothing can import what the service exports; no import is optional. Unlike wash, types are
+//! compared here and not at the first call.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -12,13 +14,16 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::Host;
 use super::call::{Caller, Target};
+use super::explain::{self, Part};
 use super::pool::{self, Pool};
+use super::signature;
 use super::state::State;
 use super::unit::{Recipe, Unit};
 
 /// A component before it is linked.
 pub(super) struct Unlinked {
     pub(super) name: String,
+    pub(super) image: PathBuf,
     pub(super) component: Component,
     pub(super) recipe: Recipe,
     /// `None`: a fresh instance for every call.
@@ -35,19 +40,24 @@ pub(super) struct Linked {
 
 /// Links all components of a workload, in the order given.
 pub(super) fn link(host: &Host, caller: &Arc<Caller>, unlinked: Vec<Unlinked>) -> anyhow::Result<Vec<Linked>> {
+    let part = |each: &Unlinked| Part {
+        name: each.name.clone(),
+        image: each.image.clone(),
+        is_service: each.is_service,
+    };
+    let parts: Vec<_> = unlinked.iter().map(part).collect();
+    let component = |each: &Unlinked| (each.name.clone(), each.component.clone());
     let mut links = Links {
         host,
         caller,
         exporters: exporters(&unlinked),
-        components: unlinked
-            .iter()
-            .map(|each| (each.name.clone(), each.component.clone()))
-            .collect(),
+        components: unlinked.iter().map(component).collect(),
         rest: unlinked.into_iter().map(Some).collect(),
         linked: BTreeMap::new(),
         path: Vec::new(),
     };
-    (0..links.rest.len()).map(|index| links.resolve(index)).collect()
+    let linked: anyhow::Result<_> = (0..links.rest.len()).map(|index| links.resolve(index)).collect();
+    linked.map_err(|error| explain::link_errors(&parts).map_or(error, anyhow::Error::msg))
 }
 
 /// Which components export an interface, by its name.
@@ -82,7 +92,7 @@ impl Links<'_> {
             return Ok(linked.clone());
         }
         if self.path.contains(&index) {
-            bail!("components import from each other in a circle: {}", self.circle(index));
+            bail!("components import from each other in a circle");
         }
         self.path.push(index);
         let (name, component) = self
@@ -107,13 +117,6 @@ impl Links<'_> {
         let linked = Linked { unit, pool };
         self.linked.insert(index, linked.clone());
         Ok(linked)
-    }
-
-    fn circle(&self, start: usize) -> String {
-        let name = |index: &usize| self.components.get(*index).map_or("?", |(name, _)| name.as_str());
-        let from = self.path.iter().position(|index| *index == start).unwrap_or(0);
-        let members = self.path.iter().skip(from).chain([&start]);
-        members.map(name).collect::<Vec<_>>().join(" -> ")
     }
 
     fn pre(&mut self, name: &str, component: &Component) -> anyhow::Result<InstancePre<State>> {
@@ -141,14 +144,7 @@ impl Links<'_> {
         let exporter = match self.exporters.get(interface).map(Vec::as_slice) {
             None | Some([]) => return Ok(()),
             Some([exporter]) => *exporter,
-            Some(several) => {
-                let names = several.iter().filter_map(|index| self.components.get(*index));
-                let names: Vec<_> = names.map(|(name, _)| format!("\"{name}\"")).collect();
-                bail!(
-                    "component \"{importer}\" imports {interface}, which is ambiguous: {} export it; leave one",
-                    names.join(" and ")
-                );
-            }
+            Some(_) => bail!("component \"{importer}\" imports {interface}, which is ambiguous: several export it"),
         };
         let exporting = self
             .components
@@ -159,18 +155,21 @@ impl Links<'_> {
         let (_, instance) = exporting.get_export(None, interface).context("an exported interface")?;
         let mut definitions = linker.instance(interface).map_err(anyhow::Error::from)?;
         for (function, item) in imported.exports(exporting.engine()) {
-            let ComponentItem::ComponentFunc(_) = item.ty else {
+            let ComponentItem::ComponentFunc(wanted) = item.ty else {
                 continue;
             };
-            let Some((ComponentItem::ComponentFunc(exported), index)) = exporting
-                .get_export(Some(&instance), function)
-                .map(|(item, index)| (item, index))
-            else {
-                bail!(
-                    "component \"{importer}\" imports {interface} with function {function}, which \"{}\" lacks",
-                    callee.unit.name
-                );
+            let export = exporting.get_export(Some(&instance), function);
+            let Some((ComponentItem::ComponentFunc(exported), index)) = export else {
+                bail!("component \"{importer}\" imports {interface}.{function}, which its exporter lacks");
             };
+            if !signature::fits(&wanted, &exported) {
+                bail!(
+                    "component \"{importer}\" imports {interface}.{function}, which its exporter has with another type"
+                );
+            }
+            if signature::has_handles(&wanted) {
+                bail!("{interface}.{function} passes a resource, stream or future, which this host does not link");
+            }
             let target = self.target(&callee, index, format!("{interface}.{function}"));
             let defined = if exported.async_() {
                 target.define_concurrent(&mut definitions, function)

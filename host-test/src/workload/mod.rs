@@ -5,15 +5,16 @@
 //!
 //! From one to the other:
 //! - `engine`, `image`, `wasi`: Wasmtime for the whole process, compiled components, the host's own interfaces
-//! - `prepare`, `link`, `unit`: everything compiled, linked and checked before anything runs
+//! - `prepare`, `link`, `signature`, `unit`: everything compiled, linked and checked before anything runs
 //! - `call`, `pool`: a call from one component into another, in a fresh or a warm instance
 //! - `state`, `limits`, `volumes`, `sockets`, `http_egress`: what a guest has and what it may do
 //! - `life`, `service`, `restart`, `http`, `task`: a thread that runs it all until the end
-//! - `fault`: failures in words
+//! - `explain`, `fault`: what does not link and what failed, in words
 
 mod call;
 pub mod egress;
 mod engine;
+mod explain;
 mod fault;
 mod http;
 mod http_egress;
@@ -26,6 +27,7 @@ mod pool;
 mod prepare;
 mod restart;
 mod service;
+mod signature;
 mod sockets;
 pub mod spec;
 mod state;
@@ -41,7 +43,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use call::Deadlines;
 pub use engine::{Host, TIME_SLICE};
@@ -56,6 +58,7 @@ use stdio::{Captured, Stdio};
 /// A workload that was started. Dropping it stops it.
 pub struct Workload {
     status: watch::Receiver<Status>,
+    changes: Option<mpsc::UnboundedReceiver<Status>>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     caller: Arc<call::Caller>,
@@ -79,17 +82,13 @@ impl Workload {
             .transpose()?;
         let http = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let (stop, on_stop) = watch::channel(false);
-        let (sender, status) = watch::channel(Status {
-            workload: spec.name.clone(),
-            state: Phase::Starting,
-            reason: None,
-            restarts: 0,
-            calls: status::Calls::default(),
-        });
+        let (current, status) = watch::channel(Status::starting(&spec.name));
+        let (changes, on_change) = mpsc::unbounded_channel();
         let caller = Arc::clone(&prepared.caller);
         let (loopback, stdio) = (prepared.loopback.address(), prepared.stdio.clone());
         let reporter = Reporter {
-            sender,
+            current,
+            changes,
             caller: Arc::clone(&caller),
         };
         let budget = (
@@ -102,6 +101,7 @@ impl Workload {
             .context("starting the workload's thread")?;
         Ok(Self {
             status,
+            changes: Some(on_change),
             stop,
             thread: Some(thread),
             caller,
@@ -119,7 +119,13 @@ impl Workload {
         status
     }
 
-    /// Its status as it changes; the last one [is final](Status::is_final).
+    /// Every status that it has had since its start and will have, the first time this is called. Ends after the
+    /// [final](Status::is_final) one.
+    pub fn changes(&mut self) -> Option<mpsc::UnboundedReceiver<Status>> {
+        self.changes.take()
+    }
+
+    /// Its status as it changes, without those that were over before they could be seen.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.clone()

@@ -46,6 +46,7 @@ pub(super) fn prepare(host: &Host, spec: &Spec, options: &Options) -> anyhow::Re
     for (component, compiled) in spec.components.iter().zip(&compiled) {
         unlinked.push(Unlinked {
             name: component.name.clone(),
+            image: component.image.clone(),
             component: compiled.clone(),
             recipe: kitchen.recipe(&component.name, &[], &component.resources, Role::Component)?,
             pool: pool_limits(component),
@@ -54,15 +55,12 @@ pub(super) fn prepare(host: &Host, spec: &Spec, options: &Options) -> anyhow::Re
     }
     let service = spec.service.as_ref().zip(compiled.get(spec.components.len()));
     if let Some((service, compiled)) = service {
+        let program = stem(&service.image);
         unlinked.push(Unlinked {
-            name: SERVICE.to_owned(),
+            recipe: kitchen.recipe(&program, &service.arguments, &service.resources, Role::Service)?,
+            name: program,
+            image: service.image.clone(),
             component: compiled.clone(),
-            recipe: kitchen.recipe(
-                &program(&service.image),
-                &service.arguments,
-                &service.resources,
-                Role::Service,
-            )?,
             pool: None,
             is_service: true,
         });
@@ -92,14 +90,11 @@ pub(super) fn prepare(host: &Host, spec: &Spec, options: &Options) -> anyhow::Re
     })
 }
 
-/// What the service is called in messages, and so what no component may be.
-const SERVICE: &str = "service";
-
 fn check_names(spec: &Spec) -> anyhow::Result<()> {
     if spec.service.is_none() && spec.components.is_empty() {
         bail!("workload \"{}\" is empty: it needs a service or a component", spec.name);
     }
-    let mut seen = BTreeSet::from([SERVICE]);
+    let mut seen = BTreeSet::new();
     for component in &spec.components {
         if !seen.insert(&component.name) {
             bail!(
@@ -142,8 +137,9 @@ fn pool_limits(component: &spec::Component) -> Option<pool::Limits> {
     })
 }
 
-fn program(image: &Path) -> String {
-    image.file_name().unwrap_or_default().to_string_lossy().into_owned()
+/// What a service is called in messages and by its first argument: its file without the extension.
+fn stem(image: &Path) -> String {
+    image.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// What all recipes of a workload have in common.

@@ -48,6 +48,26 @@ pub struct Calls {
 }
 
 impl Status {
+    pub(super) fn starting(workload: &str) -> Self {
+        Self {
+            workload: workload.to_owned(),
+            state: Phase::Starting,
+            reason: None,
+            restarts: 0,
+            calls: Calls::default(),
+        }
+    }
+
+    /// The status of a workload that could not be started.
+    #[must_use]
+    pub fn not_started(workload: &str, error: &anyhow::Error) -> Self {
+        Self {
+            state: Phase::Error,
+            reason: Some(format!("{error:#}")),
+            ..Self::starting(workload)
+        }
+    }
+
     /// Whether nothing will happen any more.
     #[must_use]
     pub fn is_final(&self) -> bool {

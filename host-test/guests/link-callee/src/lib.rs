@@ -35,8 +35,10 @@ impl concurrent::Guest for Callee {
         count()
     }
 
-    async fn wait(milliseconds: u32) {
+    async fn wait(milliseconds: u32) -> u32 {
+        let called = count();
         monotonic_clock::wait_for(u64::from(milliseconds) * 1_000_000).await;
+        called
     }
 
     async fn fail(how: String) {

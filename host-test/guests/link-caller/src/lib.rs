@@ -2,7 +2,7 @@
 //!
 //! - `echo`: every kind of plain value there and back
 //! - `count N`, `blocking-count N`: that many calls, one after the other
-//! - `overlap N MILLISECONDS`: that many calls at a time that each take that long
+//! - `overlap N MILLISECONDS`: that many calls at a time that each take that long, and which one in its instance each was
 //! - `fail HOW`, `blocking-fail HOW`: a call that fails
 //! - `fail-beside HOW`: a call that fails while the service goes on printing
 //! - `look AT`, `variable NAME`: what the component sees
@@ -99,9 +99,9 @@ async fn echo() {
 }
 
 async fn overlap(calls: u32, milliseconds: u32) {
-    let started = Instant::now();
-    future::join_all((0..calls).map(|_| concurrent::wait(milliseconds))).await;
-    println!("overlap took {} ms", started.elapsed().as_millis());
+    let mut counts = future::join_all((0..calls).map(|_| concurrent::wait(milliseconds))).await;
+    counts.sort_unstable();
+    println!("overlapped {counts:?}");
 }
 
 async fn fail_beside(how: &str) {

@@ -17,7 +17,9 @@ fn main() -> ExitCode {
         ["exit", code] => std::process::exit(code.parse().unwrap_or(1)),
         ["spin"] => spin(),
         ["allocate"] => allocate(),
-        ["serve", port] => serve(port).unwrap_or_else(|error| println!("not served: {error}")),
+        ["serve", port] => serve(&format!("127.0.0.1:{port}")),
+        ["serve-at", address] => serve(address),
+        ["serve-twice", port] => serve_twice(port).unwrap_or_else(|error| println!("not served: {error}")),
         ["connect", address] => connect(address).unwrap_or_else(|error| println!("not connected: {error}")),
         _ => println!("hello"),
     }
@@ -46,9 +48,15 @@ fn allocate() {
     }
 }
 
-/// Echoes lines, for one connection after the other.
-fn serve(port: &str) -> std::io::Result<()> {
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
+fn serve(address: &str) {
+    if let Err(error) = echo(address) {
+        println!("not served: {error}");
+    }
+}
+
+/// Echoes what it hears, for one connection after the other.
+fn echo(address: &str) -> std::io::Result<()> {
+    let listener = TcpListener::bind(address)?;
     println!("serving on {}", listener.local_addr()?);
     loop {
         let (mut stream, peer) = listener.accept()?;
@@ -64,6 +72,17 @@ fn serve(port: &str) -> std::io::Result<()> {
             }
         }
     }
+}
+
+/// Answers each byte by two, one write each.
+fn serve_twice(port: &str) -> std::io::Result<()> {
+    let (mut stream, _) = TcpListener::bind(format!("127.0.0.1:{port}"))?.accept()?;
+    let mut byte = [0];
+    while stream.read(&mut byte)? > 0 {
+        stream.write_all(&byte)?;
+        stream.write_all(&byte)?;
+    }
+    Ok(())
 }
 
 fn connect(address: &str) -> std::io::Result<()> {

@@ -1,0 +1,54 @@
+//! Why a workload does not link, in words: importer, interface, candidates, and where types part.
+//!
+//! Linking itself asks Wasmtime's types, which costs microseconds but can only say no. Decoding the components again,
+//! with all their names, takes milliseconds, and is done once there is something to explain.
+
+use std::path::PathBuf;
+
+use mainstay_compose::{Component, Host, Workload};
+
+/// What this host serves to every component, see [`wasi`](super::wasi).
+const SERVED: [&str; 14] = [
+    "wasi:cli@0.2",
+    "wasi:clocks@0.2",
+    "wasi:filesystem@0.2",
+    "wasi:http@0.2",
+    "wasi:io@0.2",
+    "wasi:random@0.2",
+    "wasi:sockets@0.2",
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:cli@0.3.0",
+    "wasi:clocks@0.3.0",
+    "wasi:filesystem@0.3.0",
+    "wasi:http@0.3.0",
+    "wasi:random@0.3.0",
+    "wasi:sockets@0.3.0",
+];
+
+/// A component by name and image.
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) image: PathBuf,
+    pub(super) is_service: bool,
+}
+
+/// All imports of a workload that cannot be linked; `None` if this finds none.
+pub(super) fn link_errors(parts: &[Part]) -> Option<String> {
+    let mut service = None;
+    let mut components = Vec::new();
+    for part in parts {
+        let decoded = Component::decode(&part.name, &std::fs::read(&part.image).ok()?).ok()?;
+        if part.is_service {
+            service = Some(decoded);
+        } else {
+            components.push(decoded);
+        }
+    }
+    let host = Host::new(SERVED);
+    let workload = Workload {
+        service: service.as_ref(),
+        components: &components,
+        host: &host,
+    };
+    workload.links().err().map(|errors| errors.to_string())
+}
