@@ -10,10 +10,12 @@
 //! - `attempts`: the callbacks in flight
 //! - `deliver`: events, in order and in batches
 //! - `disk`: the journal's file
+//! - `admin`: JSON pages for operators
 //! - `report`, `meters`: log lines and metrics
 //!
 //! The component itself is the last few lines: it hands `run` to [`service::start`].
 
+mod admin;
 mod attempts;
 mod bindings;
 pub mod component;

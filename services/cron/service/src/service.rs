@@ -12,6 +12,7 @@ use mainstay_runtime::config::ConfigError;
 use mainstay_runtime::{Context, Error};
 use tokio::sync::Notify;
 
+use crate::admin;
 use crate::attempts::Attempts;
 use crate::component::Component;
 use crate::config::Configuration;
@@ -46,7 +47,18 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
     context.serve_health(configuration.health);
     let asked = ask(&*component).await?;
     let (jobs, configuration) = configuration.complete(asked.definitions)?;
-    let cron = Cron::new(&context, configuration, jobs, component, asked.gated, asked.events)?;
+    let admin = configuration.admin;
+    let cron = Rc::new(Cron::new(
+        &context,
+        configuration,
+        jobs,
+        component,
+        asked.gated,
+        asked.events,
+    )?);
+    if let Some(address) = admin {
+        admin::start(cron.clone(), address);
+    }
     context.health.ready();
     cron.run().await
 }
@@ -148,6 +160,15 @@ impl<C: Component> Cron<C> {
                 () = self.wake.notified() => {}
             }
         }
+    }
+
+    /// What an operator asks for; done and written down when this returns.
+    pub(crate) fn operate<T>(&self, operate: impl FnOnce(&mut Engine, Now) -> T) -> T {
+        let answer = operate(&mut self.inner.borrow_mut().engine, self.clock.now());
+        self.turn();
+        // The loop waits for what was next before.
+        self.wake.notify_one();
+        answer
     }
 
     /// Reports what is over, asks the engine what to do now, writes that down, and does it. Returns how long there is
