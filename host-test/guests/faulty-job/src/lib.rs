@@ -35,10 +35,19 @@ fn how(payload: &str, attempt: u32) -> &str {
     let Some((times, how)) = payload.strip_prefix("until ").and_then(|rest| rest.split_once(' ')) else {
         return payload;
     };
-    if times.parse().is_ok_and(|times| attempt > times) { "succeed" } else { how }
+    if times.parse().is_ok_and(|times| attempt > times) {
+        "succeed"
+    } else {
+        how
+    }
 }
 
-#[expect(clippy::panic, clippy::exit, clippy::infinite_loop, reason = "failing is what it is for")]
+#[expect(
+    clippy::panic,
+    clippy::exit,
+    clippy::infinite_loop,
+    reason = "failing is what it is for"
+)]
 fn fail(how: &str) {
     match how {
         "trap" => panic!("asked to trap"),

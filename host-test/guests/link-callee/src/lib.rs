@@ -67,7 +67,12 @@ impl blocking::Guest for Callee {
     }
 }
 
-#[expect(clippy::panic, clippy::exit, clippy::infinite_loop, reason = "failing is what it is for")]
+#[expect(
+    clippy::panic,
+    clippy::exit,
+    clippy::infinite_loop,
+    reason = "failing is what it is for"
+)]
 fn fail(how: &str) {
     match how {
         "trap" => panic!("asked to trap"),
@@ -98,10 +103,15 @@ fn look(at: &str) -> Result<String, String> {
         },
         ("read", path, _) => std::fs::read_to_string(path).map_err(text),
         ("write", path, contents) => std::fs::write(path, contents).map(|()| String::new()).map_err(text),
-        ("connect", address, _) => TcpStream::connect(address).map(|_| "connected".to_owned()).map_err(text),
+        ("connect", address, _) => TcpStream::connect(address)
+            .map(|_| "connected".to_owned())
+            .map_err(text),
         ("listen", address, _) => TcpListener::bind(address).map(|_| "listening".to_owned()).map_err(text),
         ("resolve", name, _) => match (name, 80).to_socket_addrs() {
-            Ok(addresses) => Ok(addresses.map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ")),
+            Ok(addresses) => Ok(addresses
+                .map(|address| address.ip().to_string())
+                .collect::<Vec<_>>()
+                .join(" ")),
             Err(error) => Err(error.to_string()),
         },
         _ => Err(format!("\"{at}\" is nothing to look at")),

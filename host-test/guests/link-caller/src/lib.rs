@@ -125,7 +125,10 @@ async fn bench(calls: u32) {
 
 fn listen(port: u16) -> Result<(), String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| error.to_string())?;
-    println!("listening on {}", listener.local_addr().map_err(|error| error.to_string())?);
+    println!(
+        "listening on {}",
+        listener.local_addr().map_err(|error| error.to_string())?
+    );
     let (mut stream, _) = listener.accept().map_err(|error| error.to_string())?;
     let mut text = String::new();
     stream.read_to_string(&mut text).map_err(|error| error.to_string())?;

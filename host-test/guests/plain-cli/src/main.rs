@@ -87,6 +87,10 @@ fn serve_twice(port: &str) -> std::io::Result<()> {
 
 fn connect(address: &str) -> std::io::Result<()> {
     let stream = TcpStream::connect(address)?;
-    println!("connected to {} from {}", stream.peer_addr()?, stream.local_addr()?.ip());
+    println!(
+        "connected to {} from {}",
+        stream.peer_addr()?,
+        stream.local_addr()?.ip()
+    );
     Ok(())
 }
