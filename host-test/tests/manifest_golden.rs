@@ -6,7 +6,8 @@
     missing_docs
 )]
 //! Golden folders of manifests: `tests/manifests/<case-as-a-sentence>/manifest.yaml`, beside it `error.txt` with every
-//! message if it is refused, or `spec.txt` with what it means if it is not. `BLESS=1` writes them.
+//! message if it is refused, or `spec.txt` with what it means if it is not. A case with `.wash/config.yaml` is a project of
+//! `wash dev`. `BLESS=1` writes what came out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,12 @@ fn components() -> TempDir {
 
 /// What came out, and the file that says what should have.
 fn outcome(folder: &Path, components: &Path) -> (PathBuf, String) {
-    let text = fs::read_to_string(folder.join("manifest.yaml")).unwrap();
-    let (file, text) = match manifest::parse(&text, "manifest.yaml", folder, components) {
+    let read = |name: &str| fs::read_to_string(folder.join(name));
+    let loaded = match read(".wash/config.yaml") {
+        Ok(text) => manifest::parse_project(&text, ".wash/config.yaml", folder, components),
+        Err(_) => manifest::parse(&read("manifest.yaml").unwrap(), "manifest.yaml", folder, components),
+    };
+    let (file, text) = match loaded {
         Ok(loaded) => {
             let warnings: String = loaded
                 .warnings
@@ -113,4 +118,24 @@ fn the_cluster_s_manifest_runs_here_too() {
     let service = loaded.spec.service.unwrap();
     assert_eq!(service.resources.environment["CRON_SCHEDULE"], "@every 1s");
     assert_eq!(loaded.spec.components[0].name, "health");
+}
+
+#[test]
+fn the_wash_project_is_read_from_its_folder_and_from_its_file() {
+    let folder = root().join("deploy/wash/cron");
+    let read = |path: &Path| match manifest::load(path, &root().join("target/components")) {
+        Ok(loaded) => format!("{:?}", loaded.spec),
+        // Its components may not be built yet; anything else is wrong.
+        Err(error) => {
+            assert!(
+                error
+                    .problems
+                    .iter()
+                    .all(|problem| problem.message.contains("there is no file")),
+                "{error}"
+            );
+            "unbuilt".to_owned()
+        }
+    };
+    assert_eq!(read(&folder), read(&folder.join(".wash/config.yaml")));
 }

@@ -40,7 +40,8 @@ pub enum Command {
 /// Arguments of `host-test run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArguments {
-    /// YAML file with one WorkloadDeployment, and the ConfigMaps and Secrets it refers to.
+    /// YAML file with one WorkloadDeployment and the ConfigMaps and Secrets it refers to, or the folder of a `wash dev`
+    /// project.
     pub manifest: PathBuf,
     /// Serve the components that export wasi:http here; port 0 picks a free one.
     #[arg(long, value_name = "ADDR")]

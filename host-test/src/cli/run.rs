@@ -30,7 +30,7 @@ const CACHE: &str = "host-test-cache";
 pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let manifest::Loaded { mut spec, warnings } = manifest::load(&arguments.manifest, &arguments.components)?;
     for warning in &warnings {
-        eprintln!("{}: {warning}", arguments.manifest.display());
+        eprintln!("warning: {}:{warning}", loaded.file);
     }
     if let Some(service) = &mut spec.service {
         service.arguments = arguments.arguments;

@@ -112,7 +112,7 @@ impl<'a> Field<'a> {
         match &self.node.value {
             Value::Scalar { text, plain: true } if is_no_string(text) => {
                 self.error(format_args!(
-                    "{text} is {} in Kubernetes; quote it: \"{text}\"",
+                    "{text} is read as {}; quote it: \"{text}\"",
                     kind_of(text)
                 ));
                 None
@@ -233,9 +233,14 @@ impl<'a> Fields<'a> {
         let field = self.optional(name);
         let is_misspelt = self.misspelt.iter().any(|meant| meant.as_deref() == Some(name));
         if field.is_none() && !is_misspelt {
-            self.whole.error(format_args!("{name} is missing"));
+            self.missing(name);
         }
         field
+    }
+
+    /// Notes a field that must be there and is not, by its path from here.
+    pub(super) fn missing(&self, path: &str) {
+        self.whole.error(format_args!("{path} is missing"));
     }
 
     /// Whether it has fields that nobody knows, which were reported already.

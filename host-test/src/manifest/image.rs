@@ -11,7 +11,7 @@ use super::field::{Field, nearest};
 
 /// Where images are looked up.
 pub(super) struct Images<'a> {
-    /// The manifest's folder.
+    /// The manifest's folder, or the project's.
     pub(super) folder: &'a Path,
     /// The folder of built components.
     pub(super) components: &'a Path,
@@ -26,11 +26,7 @@ impl Images<'_> {
             is_path.then_some(image)
         });
         if let Some(path) = path {
-            let file = self.folder.join(path.strip_prefix("./").unwrap_or(path));
-            if !file.is_file() {
-                field.error(format_args!("there is no file {}", file.display()));
-            }
-            return Some(file);
+            return Some(self.path(field, path));
         }
         let Some(name) = repository_name(image) else {
             field.error(format_args!(
@@ -52,6 +48,15 @@ impl Images<'_> {
             ));
         }
         Some(file)
+    }
+
+    /// A file by its path.
+    pub(super) fn path(&self, field: &Field<'_>, path: &str) -> PathBuf {
+        let file = self.folder.join(path.strip_prefix("./").unwrap_or(path));
+        if !file.is_file() {
+            field.error(format_args!("there is no file {}", file.display()));
+        }
+        file
     }
 
     /// Names of the components that were built.

@@ -13,6 +13,7 @@
 //! - `resources`: what a part may see and use
 //! - `host_interface`: interfaces asked of the host
 //! - `image`: image references to files
+//! - `wash_project`: the project of `wash dev`, read as the same kind of workload
 
 mod deployment;
 mod field;
@@ -21,6 +22,7 @@ mod image;
 mod objects;
 pub mod problem;
 mod resources;
+mod wash_project;
 mod workload;
 mod yaml;
 
@@ -29,29 +31,42 @@ use std::path::Path;
 
 use crate::workload::Spec;
 
+use image::Images;
+use objects::Objects;
+use problem::Problems;
 pub use problem::{ManifestError, Problem};
 
 /// What a manifest says, and what of it this host does not honour.
 #[derive(Debug)]
 pub struct Loaded {
+    /// The file that was read, as messages call it.
+    pub file: String,
     /// The workload.
     pub spec: Spec,
     /// Fields that have no effect here, each with its place.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads a manifest. Image references are looked up in `components`, paths beside the manifest.
+/// Reads a manifest, or the project of `wash dev` if it is a folder. Image references are looked up in `components`, paths
+/// beside the manifest.
 ///
 /// # Errors
 /// Everything that is wrong with it at once, in the order of the file.
 pub fn load(manifest: &Path, components: &Path) -> Result<Loaded, ManifestError> {
-    let file = manifest.display().to_string();
-    match fs::read_to_string(manifest) {
-        Ok(text) => parse(&text, &file, manifest.parent().unwrap_or(Path::new("")), components),
-        Err(error) => Err(ManifestError {
-            file,
-            problems: vec![Problem::of_the_file(format!("cannot be read: {error}"))],
-        }),
+    let project = wash_project::folder(manifest);
+    let file = if manifest.is_dir() {
+        manifest.join(wash_project::FILE)
+    } else {
+        manifest.to_owned()
+    };
+    let name = file.display().to_string();
+    let text = fs::read_to_string(&file).map_err(|error| ManifestError {
+        file: name.clone(),
+        problems: vec![Problem::of_the_file(format!("cannot be read: {error}"))],
+    })?;
+    match project {
+        Some(folder) => parse_project(&text, &name, &folder, components),
+        None => parse(&text, &name, file.parent().unwrap_or(Path::new("")), components),
     }
 }
 
@@ -60,15 +75,38 @@ pub fn load(manifest: &Path, components: &Path) -> Result<Loaded, ManifestError>
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, file: &str, folder: &Path, components: &Path) -> Result<Loaded, ManifestError> {
-    let problems = problem::Problems::default();
-    let images = image::Images { folder, components };
-    let spec = yaml::documents(text)
-        .map_err(|problem| problems.add_error(problem))
-        .ok()
-        .and_then(|documents| objects::Objects::sort(&documents, &problems)?.spec(&images));
+    let images = Images { folder, components };
+    read(text, file, |documents, problems| {
+        Objects::sort(documents, problems)?.spec(&images)
+    })
+}
+
+/// Reads the text of a project's `.wash/config.yaml`; `folder` is the project's.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse_project(text: &str, file: &str, folder: &Path, components: &Path) -> Result<Loaded, ManifestError> {
+    let images = Images { folder, components };
+    read(text, file, |documents, problems| {
+        wash_project::spec(documents.first()?, problems, &images)
+    })
+}
+
+fn read(
+    text: &str,
+    file: &str,
+    spec: impl FnOnce(&[yaml::Node], &Problems) -> Option<Spec>,
+) -> Result<Loaded, ManifestError> {
+    let problems = Problems::default();
+    let documents = yaml::documents(text).map_err(|problem| problems.add_error(problem));
+    let spec = documents.ok().and_then(|documents| spec(&documents, &problems));
     let (errors, warnings) = problems.into_sorted();
     match spec {
-        Some(spec) if errors.is_empty() => Ok(Loaded { spec, warnings }),
+        Some(spec) if errors.is_empty() => Ok(Loaded {
+            file: file.to_owned(),
+            spec,
+            warnings,
+        }),
         _ => Err(ManifestError {
             file: file.to_owned(),
             problems: errors,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::field::{Field, Fields, nearest};
 use super::workload::Context;
+use super::yaml::{Entry, Value};
 use crate::workload::spec::{Mount, Resources, Volume};
 
 pub(super) fn resources(field: &Field<'_>, volumes: &[Volume], context: &Context<'_>) -> Resources {
@@ -18,34 +19,39 @@ pub(super) fn resources(field: &Field<'_>, volumes: &[Volume], context: &Context
     let Some(fields) = field.fields(&known) else {
         return Resources::default();
     };
-    let environment = fields
-        .optional("environment")
-        .map(|field| environment(&field, context))
-        .unwrap_or_default();
-    let config = fields
-        .optional("config")
-        .map(|config| config.string_map())
-        .unwrap_or_default();
-    Resources {
-        environment,
-        config: config
-            .into_iter()
-            .map(|(entry, text)| (entry.key.clone(), text.to_owned()))
-            .collect(),
+    let environment = fields.optional("environment").map(|field| environment(&field, context));
+    let mut resources = Resources {
+        environment: environment.unwrap_or_default(),
+        config: fields
+            .optional("config")
+            .map(|config| owned(config.string_map()))
+            .unwrap_or_default(),
         mounts: mounts(&fields.list("volumeMounts"), volumes),
-        memory_limit: None,
-        allowed_hosts: fields.list("allowedHosts").iter().filter_map(Field::parsed).collect(),
-        allowed_ip_name_lookups: fields
-            .list("allowedIpNameLookups")
-            .iter()
-            .filter_map(Field::parsed)
-            .collect(),
-        allowed_host_loopback_ports: fields
-            .list("allowedHostLoopbackPorts")
-            .iter()
-            .filter_map(port)
-            .collect(),
+        ..Resources::default()
+    };
+    grants(&fields, &mut resources);
+    resources
+}
+
+/// Whom it may reach. A list that is there replaces the one before.
+pub(super) fn grants(fields: &Fields<'_>, resources: &mut Resources) {
+    let list = |name: &str| fields.optional(name).and_then(|field| field.items());
+    if let Some(hosts) = list("allowedHosts") {
+        resources.allowed_hosts = hosts.iter().filter_map(Field::parsed).collect();
     }
+    if let Some(names) = list("allowedIpNameLookups") {
+        resources.allowed_ip_name_lookups = names.iter().filter_map(Field::parsed).collect();
+    }
+    if let Some(ports) = list("allowedHostLoopbackPorts") {
+        resources.allowed_host_loopback_ports = ports.iter().filter_map(port).collect();
+    }
+}
+
+pub(super) fn owned(entries: Vec<(&Entry, &str)>) -> BTreeMap<String, String> {
+    entries
+        .into_iter()
+        .map(|(entry, text)| (entry.key.clone(), text.to_owned()))
+        .collect()
 }
 
 /// Environment variables: those of Secrets over those of ConfigMaps over those written here, as the operator has it.
@@ -54,21 +60,8 @@ fn environment(field: &Field<'_>, context: &Context<'_>) -> BTreeMap<String, Str
     let Some(fields) = field.fields(&["config", "configFrom", "secretFrom"]) else {
         return variables;
     };
-    for (entry, field) in fields
-        .optional("config")
-        .and_then(|config| config.entries())
-        .unwrap_or_default()
-    {
-        if let Some(rule) = broken_rule(&entry.key) {
-            field.error(format_args!("\"{}\" {rule}", entry.key));
-        }
-    }
-    for (entry, text) in fields
-        .optional("config")
-        .map(|config| config.string_map())
-        .unwrap_or_default()
-    {
-        variables.insert(entry.key.clone(), text.to_owned());
+    if let Some(config) = fields.optional("config") {
+        variables = self::variables(&config);
     }
     layers(&fields, context, |reference, key, text| {
         if let Some(rule) = broken_rule(key) {
@@ -77,6 +70,21 @@ fn environment(field: &Field<'_>, context: &Context<'_>) -> BTreeMap<String, Str
         variables.insert(key.to_owned(), text.to_owned());
     });
     variables
+}
+
+/// Environment variables as they are written.
+pub(super) fn variables(config: &Field<'_>) -> BTreeMap<String, String> {
+    for (entry, field) in config.entries().unwrap_or_default() {
+        if let Some(rule) = broken_rule(&entry.key) {
+            field.error(format_args!("\"{}\" {rule}", entry.key));
+        }
+    }
+    // A mapping that is none was reported above.
+    if matches!(config.node.value, Value::Mapping(_)) {
+        owned(config.string_map())
+    } else {
+        BTreeMap::new()
+    }
 }
 
 /// What `configFrom` and then `secretFrom` bring, in the order of the file.

@@ -17,7 +17,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Kubernetes counts with `int32`.
-const INT32: std::ops::RangeInclusive<i64> = 0..=i32::MAX as i64;
+pub(super) const INT32: std::ops::RangeInclusive<i64> = 0..=i32::MAX as i64;
 
 pub(super) fn spec(field: &Field<'_>, context: &Context<'_>) -> Option<Spec> {
     let known = [
@@ -176,7 +176,7 @@ fn volume<'a>(field: &Field<'a>, names: &mut Unique<'a>, context: &Context<'_>) 
         (None, Some(host_path)) => host_path
             .fields(&["path"])?
             .require("path")
-            .and_then(|path| directory(&path, context)),
+            .and_then(|path| directory(&path, context.images)),
         (Some(_), Some(_)) => {
             field.error("is both ephemeral and a hostPath; keep one");
             None
@@ -194,15 +194,13 @@ fn volume<'a>(field: &Field<'a>, names: &mut Unique<'a>, context: &Context<'_>) 
     })
 }
 
-fn directory(field: &Field<'_>, context: &Context<'_>) -> Option<VolumeSource> {
-    let path = context.images.folder.join(field.name()?);
+/// A directory of this machine, which has to be there already.
+pub(super) fn directory(field: &Field<'_>, images: &Images<'_>) -> Option<VolumeSource> {
+    let path = images.folder.join(field.name()?);
     if path.is_dir() {
         return Some(VolumeSource::HostPath(path));
     }
-    field.error(format_args!(
-        "{} is not a directory; make it first, or use ephemeral: {{}}",
-        path.display()
-    ));
+    field.error(format_args!("{} is not a directory; make it first", path.display()));
     None
 }
 
