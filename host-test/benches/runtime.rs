@@ -18,7 +18,7 @@ use serde::Deserialize;
 /// Longer than any one measurement takes.
 const DEADLINE: Duration = Duration::from_secs(600);
 /// Idle services measured at once: one alone is below what the system counts.
-const IDLE_SERVICES: u32 = 16;
+const SERVICES: u32 = 16;
 
 #[derive(Parser)]
 struct Arguments {
@@ -117,7 +117,7 @@ async fn cold_start(host: &Host) -> Result<()> {
         let mut durations = Vec::new();
         for _ in 0..times {
             let began = Instant::now();
-            let workload = start_idle(host).await?;
+            let workload = start(host, "idle").await?;
             durations.push(began.elapsed());
             workload.stop().await;
         }
@@ -128,39 +128,36 @@ async fn cold_start(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// What services cost that do nothing but serve their health pages, each above what the host itself needs.
+/// What services cost that do nothing but serve their health pages, each above what the host itself needs, and what
+/// those cost that wait for a callback.
 async fn idle(host: &Host, duration: Duration) -> Result<()> {
-    println!("\nan idle service, {IDLE_SERVICES} watched for {duration:?}; goal: under 2 MiB");
+    println!("\nan idle service, {SERVICES} watched for {duration:?}; goal: under 2 MiB");
     let alone = processor_share(duration / 4).await;
-    let before = resident();
-    let mut workloads = Vec::new();
-    for _ in 0..IDLE_SERVICES {
-        workloads.push(start_idle(host).await?);
-    }
-    match resident().zip(before) {
-        Some((after, before)) => {
-            let each = after.saturating_sub(before) / u64::from(IDLE_SERVICES);
-            println!("  resident memory  {:>7.2} MiB", each as f64 / f64::from(1 << 20));
+    for (what, mode) in [("idle", "idle"), ("waiting for a callback", "waiting")] {
+        let before = resident();
+        let mut workloads = Vec::new();
+        for _ in 0..SERVICES {
+            workloads.push(start(host, mode).await?);
         }
-        None => println!("  resident memory  not known on this system"),
-    }
-    match processor_share(duration).await.zip(alone) {
-        Some((with, alone)) => {
-            let each = (with - alone).max(0.0) / f64::from(IDLE_SERVICES);
-            println!(
-                "  processor        {:>7.3} % of a core, the host alone {:.3} %",
-                each * 1e2,
-                alone * 1e2
+        let memory = resident()
+            .zip(before)
+            .map(|(after, before)| after.saturating_sub(before) / u64::from(SERVICES));
+        let memory = memory.map_or("unknown".to_owned(), |each| {
+            format!("{:.2} MiB", each as f64 / f64::from(1 << 20))
+        });
+        let shares = processor_share(duration).await.zip(alone);
+        let share = shares.map(|(with, alone)| (with - alone).max(0.0) / f64::from(SERVICES));
+        let share = share.map_or("unknown".to_owned(), |each| format!("{:.3} % of a core", each * 1e2));
+        println!("  {what:<24} {memory:>10}  {share:>18}");
+        for workload in workloads {
+            ensure!(
+                workload.stop().await.state == Phase::Completed,
+                "an idle service did not end well"
             );
         }
-        None => println!("  processor        not known on this system"),
     }
-    for workload in workloads {
-        ensure!(
-            workload.stop().await.state == Phase::Completed,
-            "an idle service did not end well"
-        );
-    }
+    let alone = alone.map_or("unknown".to_owned(), |alone| format!("{:.3} % of a core", alone * 1e2));
+    println!("  {:<24} {:>10}  {alone:>18}", "the host alone", "");
     Ok(())
 }
 
@@ -239,8 +236,8 @@ async fn run(host: &Host, spec: &Spec) -> Result<String> {
     Ok(workload.stdout().map_or(String::new(), |stdout| stdout.text()))
 }
 
-async fn start_idle(host: &Host) -> Result<Workload> {
-    let mut spec = with_environment(probing("idle"), "PROBE_SECONDS", "3600");
+async fn start(host: &Host, mode: &str) -> Result<Workload> {
+    let mut spec = with_environment(probing(mode), "PROBE_SECONDS", "3600");
     with_callee(&mut spec, 0);
     let workload = Workload::start(host, &spec, &captured())?;
     workload

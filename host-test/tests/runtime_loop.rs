@@ -37,6 +37,31 @@ async fn thirty_two_callbacks_are_in_flight_at_once_while_an_echo_goes_on_answer
 }
 
 #[tokio::test]
+async fn a_loop_that_may_not_block_serves_sockets_and_callbacks_too() {
+    let seen = probe(probing("overlap").environment("PROBE_WAITING", "component-model")).await;
+    assert_eq!(
+        (&seen["in_flight"], &seen["echoes"]),
+        (&32.into(), &200.into()),
+        "{seen}"
+    );
+    assert_eq!(seen["sum"], seen["expected"], "{seen}");
+
+    let idle = probing("idle")
+        .environment("PROBE_WAITING", "component-model")
+        .environment("PROBE_SECONDS", "2");
+    let seen = probe(idle).await;
+    assert_eq!(seen["wakeups"], 0, "{seen}");
+    assert!((1..=200).contains(&seen["turns"].as_u64().unwrap()), "{seen}");
+}
+
+#[tokio::test]
+async fn a_service_that_waits_for_a_callback_slows_down() {
+    let seen = probe(probing("waiting").environment("PROBE_SECONDS", "2")).await;
+    // Every 5 ms at the slowest pace, and a few more at first and for the timers of the probe itself.
+    assert!(seen["turns"].as_u64().unwrap() <= 2 * 250, "{seen}");
+}
+
+#[tokio::test]
 async fn no_completion_of_a_hundred_thousand_is_lost() {
     // Twenty thousand are queued at once.
     let probing = probing("completions")

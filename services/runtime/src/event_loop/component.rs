@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-use super::{EAGER, IDLE_PACE, PACE, Waiting, in_flight};
+use super::timer::Timer;
+use super::{EAGER, IDLE_PACE, PACE, SLOWEST_PACE, Waiting, in_flight};
 use crate::metrics::{Counter, Registry};
 
 /// With no timer at all tokio would poll an empty list and return at once, for ever. This one is always there.
@@ -44,7 +45,8 @@ pub(crate) async fn drive<T: 'static>(
     let mut event_loop = EventLoop {
         runtime: &runtime,
         tasks: LocalSet::new(),
-        timer: None,
+        timer: Timer::new(),
+        pace: PACE,
         last_turn: began,
         eager_until: began,
         waiting,
@@ -84,7 +86,9 @@ struct EventLoop<'a> {
     runtime: &'a Runtime,
     tasks: LocalSet,
     /// Ends the wait in the component model when it is time for a turn. Kept between waits: cancelling costs a call.
-    timer: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    timer: Timer,
+    /// How long the timer was set to.
+    pace: Duration,
     last_turn: Instant,
     /// Until then turns follow one another, since I/O is likely.
     eager_until: Instant,
@@ -118,7 +122,11 @@ impl EventLoop<'_> {
                 self.turn_tokio();
                 self.run_ready_tasks(context);
             }
-            if self.may_block() || finished() { Poll::Ready(()) } else { Poll::Pending }
+            if self.may_block() || finished() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -130,24 +138,22 @@ impl EventLoop<'_> {
     }
 
     /// Whether it is time for a turn; if not, the context is woken when it is.
-    ///
-    /// The clock decides, not the timer alone: among many completions the timer's own may be late.
     fn turn_is_due(&mut self, context: &mut Context<'_>) -> bool {
         let now = Instant::now();
         if now < self.eager_until {
             context.waker().wake_by_ref();
             return true;
         }
-        let pace = if in_flight() > 0 { PACE } else { IDLE_PACE };
-        let mut due = now - self.last_turn >= pace;
-        loop {
-            let timer = self.timer.get_or_insert_with(|| sleep_in_component_model(pace));
-            if timer.as_mut().poll(context).is_pending() {
-                return due;
-            }
-            self.timer = None;
-            due = true;
+        // Tasks that ran may have written to a socket whose answer is near; a timer that rang says that none did.
+        let timer_rang = self.timer.rang(context);
+        let slowest = if in_flight() > 0 { SLOWEST_PACE } else { IDLE_PACE };
+        let pace = if timer_rang { (self.pace * 2).min(slowest) } else { PACE };
+        if !self.timer.is_set() || pace < self.pace {
+            self.timer.set(pace);
         }
+        self.pace = pace;
+        // The clock counts too: among many completions the timer's own may be late.
+        timer_rang || now - self.last_turn >= PACE
     }
 
     /// Lets tokio's driver collect I/O events and expired timers, and wake their tasks, without blocking.
@@ -161,9 +167,4 @@ impl EventLoop<'_> {
         }
         self.turns.add(1);
     }
-}
-
-fn sleep_in_component_model(duration: Duration) -> Pin<Box<dyn Future<Output = ()>>> {
-    let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    Box::pin(wasip3::clocks::monotonic_clock::wait_for(nanoseconds))
 }

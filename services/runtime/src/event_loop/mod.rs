@@ -5,7 +5,7 @@
 //! *waits*, which is to say while no code of ours runs. Neither can wait for the other's events, so the loop chooses:
 //!
 //! - no call in flight: block in tokio until I/O or a timer, or until a task starts a call;
-//! - calls in flight: wait in the component model, and turn tokio's driver every [`PACE`] without blocking.
+//! - calls in flight: wait in the component model, and turn tokio's driver at a [`PACE`] without blocking.
 //!
 //! Tasks run in both states, and on one thread. A task polls the future of a call itself: a completion wakes that
 //! task and no other, which is why none can get lost between the two worlds, and why a busy service needs a turn of
@@ -20,19 +20,25 @@ use std::time::Duration;
 #[cfg_attr(not(target_family = "wasm"), path = "native.rs")]
 mod drive;
 mod in_flight;
+#[cfg(target_family = "wasm")]
+mod timer;
 
 pub(crate) use drive::drive;
 pub use in_flight::in_flight;
 
-/// How long sockets and timers may wait for their turn while calls into components are in flight. Hosts round it up
-/// to their timer's resolution, which is a millisecond in Wasmtime.
+/// How long sockets and timers wait for their turn while calls into components are in flight and tasks run. Hosts round
+/// it up to their timer's resolution, which is a millisecond in Wasmtime.
 pub const PACE: Duration = Duration::from_micros(500);
+
+/// How long they wait at most: each turn at which nothing else had happened doubles the pace up to this. It is what a
+/// service costs that waits for a long callback.
+pub const SLOWEST_PACE: Duration = Duration::from_millis(5);
 
 /// How long turns follow one another without a pause after one that brought I/O, while calls are in flight: peers on
 /// the loopback answer sooner than a timer does.
 pub const EAGER: Duration = Duration::from_micros(100);
 
-/// The pace of a loop that may not block, while nothing happens. It is what an idle service of this kind costs.
+/// The slowest pace of a loop that may not block, with no call in flight: what an idle service of that kind costs.
 pub const IDLE_PACE: Duration = Duration::from_millis(20);
 
 /// Where the loop waits while no call is in flight.
@@ -41,7 +47,7 @@ pub enum Waiting {
     /// Block in tokio: sockets answer at once, and an idle service costs nothing.
     #[default]
     Tokio,
-    /// Wait in the component model and turn tokio every [`IDLE_PACE`]. For a component that exports another function
+    /// Wait in the component model and turn tokio at a pace down to [`IDLE_PACE`]. For a component that exports another function
     /// beside `run`, such as `wasi:http/handler`: the host cannot enter a component that blocks.
     ComponentModel,
 }
