@@ -28,9 +28,13 @@ const CACHE: &str = "host-test-cache";
 
 /// Runs the subcommand to its end.
 pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
-    let manifest::Loaded { mut spec, warnings } = manifest::load(&arguments.manifest, &arguments.components)?;
+    let manifest::Loaded {
+        file,
+        mut spec,
+        warnings,
+    } = manifest::load(&arguments.manifest, &arguments.components)?;
     for warning in &warnings {
-        eprintln!("warning: {}:{warning}", loaded.file);
+        eprintln!("warning: {file}:{warning}");
     }
     if let Some(service) = &mut spec.service {
         service.arguments = arguments.arguments;
