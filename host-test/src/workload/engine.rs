@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::image;
 use super::state::State;
@@ -19,7 +19,7 @@ pub const TIME_SLICE: Duration = Duration::from_millis(10);
 const MAX_INSTANCES: u32 = 1_000;
 
 /// Bytes of a slot that are cleared by writing zeros instead of by a system call when its instance ends.
-const KEEP_RESIDENT: usize = 256 << 10;
+const KEEP_RESIDENT: usize = 128 << 10;
 
 /// What the workloads of a process share: the engine, the host's own interfaces, the compile cache.
 #[derive(Clone)]
@@ -84,7 +84,9 @@ fn pooling() -> anyhow::Result<Engine> {
         .max_tables_per_module(4)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
-        .async_stack_keep_resident(KEEP_RESIDENT);
+        .async_stack_keep_resident(KEEP_RESIDENT)
+        // Linux 6.7 tells which pages a guest wrote, so that only those are cleared: a third less for a fresh instance.
+        .pagemap_scan(Enabled::Auto);
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(Engine::new(&config)?)
