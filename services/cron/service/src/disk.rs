@@ -24,10 +24,10 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiskError {
     /// Its journal is a newer service's.
-    #[error("CRON_STATE {}: the journal {reason}", .path.display())]
+    #[error("CRON_STATE {path:?}: the journal {reason}")]
     Newer { path: PathBuf, reason: LoadError },
     /// It cannot be read or written, and not for a reason that passes.
-    #[error("CRON_STATE {}: cannot {action}: {source}; mount a folder that the service may write to", .path.display())]
+    #[error("CRON_STATE {path:?}: cannot {action}: {source}; mount a folder that the service may write to")]
     Io {
         path: PathBuf,
         action: &'static str,

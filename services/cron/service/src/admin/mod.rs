@@ -40,16 +40,17 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) fn start<C: Component>(cron: Rc<Cron<C>>, address: SocketAddr) {
     let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     supervise::spawn("admin", backoff, move || {
-        let cron = cron.clone();
-        async move {
-            let listener = Listener::bind(address).map_err(|error| format!("admin pages on {address}: {error}"))?;
-            tracing::debug!(address = %listener.address(), "admin pages");
-            let never = listener
-                .serve(MAX_CONNECTIONS, move |stream, _| connection(cron.clone(), stream))
-                .await;
-            Err::<(), String>(match never {})
-        }
+        let pages = serve(cron.clone(), address);
+        async { pages.await.map(|never| match never {}) }
     });
+}
+
+async fn serve<C: Component>(cron: Rc<Cron<C>>, address: SocketAddr) -> Result<Infallible, String> {
+    let listener = Listener::bind(address).map_err(|error| format!("admin pages on {address}: {error}"))?;
+    tracing::debug!(address = %listener.address(), "admin pages");
+    Ok(listener
+        .serve(MAX_CONNECTIONS, move |stream, _| connection(cron.clone(), stream))
+        .await)
 }
 
 async fn connection<C: Component>(cron: Rc<Cron<C>>, stream: TcpStream) {
