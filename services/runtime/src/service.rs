@@ -50,7 +50,7 @@ impl Context {
 }
 
 /// Why a service ended. Services end for two reasons only: their configuration is wrong, or they cannot begin.
-/// Everything else is tried again, see [`supervise`](crate::supervise).
+/// Everything else is tried again, see [`supervise`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

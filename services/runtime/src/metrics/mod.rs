@@ -27,12 +27,7 @@ pub const SECONDS: &[f64] = &[
 ///
 /// let registry = Registry::default();
 /// registry.counter("cron_runs_total", "Runs that ended.", &[("job", "backup"), ("outcome", "ok")]).add(1);
-/// assert_eq!(
-///     registry.render(),
-///     "# HELP cron_runs_total Runs that ended.\n\
-///      # TYPE cron_runs_total counter\n\
-///      cron_runs_total{job=\"backup\",outcome=\"ok\"} 1\n"
-/// );
+/// assert!(registry.render().ends_with("\ncron_runs_total{job=\"backup\",outcome=\"ok\"} 1\n"));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
