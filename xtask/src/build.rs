@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::progress::Step;
 use crate::workspace::{Component, Package, Workspace, cargo};
-use crate::{cargo_build, clang, toolchain};
+use crate::{cargo_build, toolchain};
 
 /// Which artefacts to build.
 pub(crate) enum Selection {
@@ -35,7 +35,10 @@ type Guest<'a> = (&'a Package, &'a Component);
 pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result<Vec<Artefact>> {
     toolchain::prepare()?;
     let guests = select(workspace, selection)?;
-    let compiled = compile(workspace, &guests)?;
+    // Apart, since cargo unites the features of what it builds together: what tests need must not change what ships.
+    let (tests, shipped): (Vec<Guest<'_>>, _) = guests.iter().partition(|(_, component)| component.is_for_tests());
+    let mut compiled = compile(workspace, "build components", &shipped)?;
+    compiled.extend(compile(workspace, "build test components", &tests)?);
     let mut artefacts = Vec::new();
     for (_, component) in &guests {
         let bytes = bytes_of(&compiled, &component.name)?;
@@ -88,17 +91,18 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Compiles them all with one call, so that what they share is compiled once; gives the components by artefact name.
-fn compile(workspace: &Workspace, guests: &[Guest<'_>]) -> Result<HashMap<String, Vec<u8>>> {
+/// Compiles them with one call, so that what they share is compiled once; gives the components by artefact name.
+fn compile(workspace: &Workspace, step: &str, guests: &[Guest<'_>]) -> Result<HashMap<String, Vec<u8>>> {
+    if guests.is_empty() {
+        return Ok(HashMap::new());
+    }
     let names: Vec<&str> = guests.iter().map(|(package, _)| package.name.as_str()).collect();
-    let mut step = Step::start("build components");
+    let mut step = Step::start(step);
     let crates = cargo_build::dependencies(&names, Some(toolchain::TARGET), "normal,build")?;
     step.expect(crates.len() as u64);
     let mut command = cargo();
-    if crates.iter().any(|line| line.starts_with("ring ")) {
-        command.envs(clang::environment()?);
-    }
     command
+        .envs(toolchain::guest_environment(&crates)?)
         .args(["build", "--profile=guest", "--target", toolchain::TARGET])
         .args(names.iter().flat_map(|name| ["--package", name]))
         .current_dir(&workspace.root);

@@ -7,33 +7,43 @@ use anyhow::{Context, Result, ensure};
 
 use crate::progress::Step;
 use crate::workspace::{Workspace, cargo};
-use crate::{process, toolchain};
+use crate::{cargo_build, process, toolchain};
 
-/// Runs every check; the first that fails ends it.
+/// Runs every check, so that one run tells of everything, and then fails if one did.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     toolchain::prepare()?;
     let natives: Vec<&str> = workspace.natives().map(|package| package.name.as_str()).collect();
     let guests: Vec<&str> = workspace.guests().map(|(package, _)| package.name.as_str()).collect();
+    let crates = cargo_build::dependencies(&guests, Some(toolchain::TARGET), "normal,build")?;
+    let environment = toolchain::guest_environment(&crates)?;
+    let native = |verb: &str| on(verb, &natives);
+    let guest = |verb: &str| {
+        let mut command = on(verb, &guests);
+        command.args(["--target", toolchain::TARGET]).envs(environment.clone());
+        command
+    };
 
-    step("formatting", cargo().args(["fmt", "--all", "--check"]))?;
-    step(
-        "clippy",
-        on(&mut cargo(), "clippy", &natives).args(["--all-targets", "--", "-D", "warnings"]),
-    )?;
-    let target = ["--target", toolchain::TARGET];
-    step(
-        "clippy of guests",
-        on(&mut cargo(), "clippy", &guests)
-            .args(target)
-            .args(["--", "-D", "warnings"]),
-    )?;
-    step("rustdoc", on(&mut cargo(), "doc", &natives).args(DOC))?;
-    step(
-        "rustdoc of guests",
-        on(&mut cargo(), "doc", &guests).args(DOC).args(target),
-    )?;
-    wit(workspace)
+    let results = [
+        step("formatting", cargo().args(["fmt", "--all", "--check"])),
+        step("clippy", native("clippy").arg("--all-targets").args(DENY)),
+        step("clippy of guests", guest("clippy").args(DENY)),
+        step("rustdoc", native("doc").args(DOC)),
+        step("rustdoc of guests", guest("doc").args(DOC)),
+        wit(workspace),
+    ];
+    let errors: Vec<String> = results
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|error| format!("{error:#}"))
+        .collect();
+    ensure!(errors.is_empty(), "{}", errors.join("\n"));
+    Ok(())
 }
+
+const DENY: [&str; 3] = ["--", "-D", "warnings"];
+
+/// Private items too: their links and examples rot as well.
+const DOC: [&str; 2] = ["--no-deps", "--document-private-items"];
 
 /// Every folder of `wit/` is a package that parses and resolves, with a version: hosts link by exact names.
 fn wit(workspace: &Workspace) -> Result<()> {
@@ -60,18 +70,18 @@ fn wit(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Private items too: their links and examples rot as well.
-const DOC: [&str; 2] = ["--no-deps", "--document-private-items"];
-
 fn step(name: &str, command: &mut Command) -> Result<()> {
     let mut step = Step::start(name);
-    process::capture(&mut step, command.env("RUSTDOCFLAGS", "-D warnings"))?;
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    process::watch(&mut step, command, None, |step, line| step.print(&line))?;
     step.done("");
     Ok(())
 }
 
-fn on<'a>(command: &'a mut Command, verb: &str, packages: &[&str]) -> &'a mut Command {
+fn on(verb: &str, packages: &[&str]) -> Command {
+    let mut command = cargo();
     command
         .arg(verb)
-        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .args(packages.iter().flat_map(|package| ["--package", package]));
+    command
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::build::{self, Artefact, Selection};
 use crate::progress::Step;
@@ -19,9 +19,19 @@ pub(crate) struct Image {
     digest: String,
 }
 
-/// Builds the selected artefacts and writes their layouts.
-pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<Vec<Image>> {
-    let artefacts = build::components(workspace, selection)?;
+/// Builds the artefacts, and writes the layouts of those of `only`, or of all where it is empty.
+///
+/// All are built either way: cargo unites features, so built alone an artefact could be another one.
+pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<Vec<Image>> {
+    let mut artefacts = build::components(workspace, &Selection::Shipped)?;
+    if let Some(unknown) = only
+        .iter()
+        .find(|name| artefacts.iter().all(|artefact| artefact.name != **name))
+    {
+        let known: Vec<&str> = artefacts.iter().map(|artefact| artefact.name.as_str()).collect();
+        bail!("there is no artefact {unknown:?}; there are {}", known.join(", "));
+    }
+    artefacts.retain(|artefact| only.is_empty() || only.contains(&artefact.name));
     let tool = tool(workspace)?;
     let step = Step::start("write images");
     let images: Vec<Image> = artefacts

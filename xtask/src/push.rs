@@ -4,7 +4,6 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::build::Selection;
 use crate::package::{self, Image};
 use crate::process;
 use crate::progress::Step;
@@ -20,18 +19,18 @@ enum Destination<'a> {
 }
 
 /// Packages and pushes: one artefact when `reference` has a tag, else all, or those of `only`, below it.
-pub(crate) fn run(workspace: &Workspace, reference: &str, only: Vec<String>, insecure: bool) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, reference: &str, mut only: Vec<String>, insecure: bool) -> Result<()> {
     let destination = destination(reference)?;
-    let selection = match destination {
-        Destination::One { name, .. } if only.is_empty() => Selection::Named(vec![name.to_owned()]),
-        Destination::One { .. } => bail!("{reference:?} has a tag and so names one artefact; leave out --only"),
-        Destination::Below(_) if only.is_empty() => Selection::Shipped,
-        Destination::Below(_) => Selection::Named(only),
-    };
-    let images = package::run(workspace, &selection)?;
+    if let Destination::One { name, .. } = destination {
+        if !only.is_empty() {
+            bail!("{reference:?} has a tag and so names one artefact; leave out --only");
+        }
+        only.push(name.to_owned());
+    }
+    let images = package::run(workspace, &only)?;
     let tool = package::tool(workspace)?;
     let mut step = Step::start("push images");
-    for image in images.iter().filter(|image| destination.takes(image)) {
+    for image in &images {
         let reference = destination.reference(image);
         step.at(&reference);
         let mut push = Command::new(&tool);
@@ -47,14 +46,6 @@ pub(crate) fn run(workspace: &Workspace, reference: &str, only: Vec<String>, ins
 }
 
 impl Destination<'_> {
-    /// Building `cron` makes `cron-open` too; only what was asked for is pushed.
-    fn takes(&self, image: &Image) -> bool {
-        match self {
-            Self::One { name, .. } => image.name == *name,
-            Self::Below(_) => true,
-        }
-    }
-
     fn reference(&self, image: &Image) -> String {
         match self {
             Self::One { reference, .. } => (*reference).to_owned(),

@@ -1,13 +1,14 @@
 //! The compiler and its Wasm target: checked, and the target added where it is missing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process;
 use crate::progress::Step;
+use crate::{clang, process};
 
 /// What guests are compiled for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
@@ -28,6 +29,16 @@ pub(crate) fn prepare() -> Result<()> {
         return Ok(());
     }
     add_target()
+}
+
+/// What cargo needs in its environment to build `crates`, lines of `name version`, for guests: a C compiler where ring
+/// is among them, for TLS.
+pub(crate) fn guest_environment(crates: &BTreeSet<String>) -> Result<Vec<(String, String)>> {
+    if crates.iter().any(|line| line.starts_with("ring ")) {
+        clang::environment()
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// The compiler that cargo will use.
