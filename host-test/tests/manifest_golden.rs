@@ -77,7 +77,7 @@ fn manifests_are_read_and_refused_as_the_folders_say() {
 }
 
 /// Reads a manifest as if every image that it names were built.
-fn read_with_all_images(text: &str) -> manifest::Loaded {
+fn read_with_all_images(file: &str, text: &str) -> manifest::Loaded {
     let components = TempDir::new().unwrap();
     for image in text
         .lines()
@@ -86,7 +86,7 @@ fn read_with_all_images(text: &str) -> manifest::Loaded {
         let name = image.rsplit('/').next().unwrap().split(':').next().unwrap();
         fs::write(components.path().join(format!("{name}.wasm")), "").unwrap();
     }
-    manifest::parse(text, "workload.yaml", Path::new(""), components.path()).unwrap_or_else(|error| panic!("{error}"))
+    manifest::parse(text, file, Path::new(""), components.path()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn root() -> &'static Path {
@@ -103,7 +103,12 @@ fn every_example_s_manifest_is_valid_and_all_of_it_has_an_effect() {
         let Ok(text) = fs::read_to_string(folder.join("workload.yaml")) else {
             continue;
         };
-        assert_eq!(read_with_all_images(&text).warnings, [], "{}", folder.display());
+        assert_eq!(
+            read_with_all_images(&folder.display().to_string(), &text).warnings,
+            [],
+            "{}",
+            folder.display()
+        );
         found += 1;
     }
     assert!(found > 0, "no examples/*/workload.yaml");
@@ -114,7 +119,7 @@ fn the_cluster_s_manifest_runs_here_too() {
     let text = fs::read_to_string(root().join("deploy/kubernetes/base/workload.yaml")).unwrap();
     // Kustomize makes this one in the cluster.
     let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cron}\ndata: {CRON_SCHEDULE: '@every 1s'}\n";
-    let loaded = read_with_all_images(&format!("{text}{config}"));
+    let loaded = read_with_all_images("base/workload.yaml", &format!("{text}{config}"));
     let service = loaded.spec.service.unwrap();
     assert_eq!(service.resources.environment["CRON_SCHEDULE"], "@every 1s");
     assert_eq!(loaded.spec.components[0].name, "health");
@@ -138,4 +143,26 @@ fn the_wash_project_is_read_from_its_folder_and_from_its_file() {
         }
     };
     assert_eq!(read(&folder), read(&folder.join(".wash/config.yaml")));
+}
+
+/// One character after the other is replaced by each of those that mean something to YAML.
+#[test]
+fn a_damaged_manifest_is_read_or_refused_with_a_place_in_the_file() {
+    let components = components();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests/every-field-that-has-a-meaning-here");
+    let whole = fs::read_to_string(folder.join("manifest.yaml")).unwrap();
+    let lines = whole.lines().count() + 1;
+    for (at, old) in whole.char_indices() {
+        for new in [' ', '\n', ':', '-', '[', '{', '&', '*', '!', '|', '"', '#', '\t', 'é'] {
+            let mut text = whole.clone();
+            text.replace_range(at..at + old.len_utf8(), new.encode_utf8(&mut [0; 4]));
+            if let Err(error) = manifest::parse(&text, "manifest.yaml", &folder, components.path()) {
+                assert!(!error.problems.is_empty());
+                assert!(
+                    error.problems.iter().all(|problem| problem.line <= lines + 1),
+                    "{error}"
+                );
+            }
+        }
+    }
 }

@@ -91,3 +91,18 @@ fn half_a_file_is_refused() {
         assert!(attach(half, &callbacks()).is_err(), "{end} bytes");
     }
 }
+
+/// Whatever a file holds, reading it ends with a component or an error.
+#[test]
+fn a_damaged_file_is_read_or_refused() {
+    let whole = attach(&open(), &callbacks()).unwrap();
+    for at in 0..whole.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= flip;
+            if let Ok(component) = mainstay_compose::Component::decode("damaged", &damaged) {
+                _ = mainstay_compose::Inspection::of(&component);
+            }
+        }
+    }
+}

@@ -6,18 +6,7 @@
 use super::field::Field;
 use super::resources::layers;
 use super::workload::Context;
-
-/// Packages that this host serves, whether a manifest asks for them or not.
-const SERVED: [&str; 8] = [
-    "wasi:cli",
-    "wasi:clocks",
-    "wasi:config",
-    "wasi:filesystem",
-    "wasi:http",
-    "wasi:io",
-    "wasi:random",
-    "wasi:sockets",
-];
+use crate::workload::SERVED;
 
 type Identity<'a> = (String, Option<&'a str>, Option<&'a str>);
 
@@ -80,10 +69,17 @@ fn interface<'a>(item: &Field<'a>, context: &Context<'_>) -> Option<Identity<'a>
         fields.without_effect(name, "the interfaces of this host have no settings");
     }
     let package = format!("{}:{}", namespace?, package?);
-    if !SERVED.contains(&package.as_str()) {
+    if !is_served(&package) {
         item.warn(format_args!(
             "has no effect here: this host serves no {package}; what imports it needs a component that exports it"
         ));
     }
     Some((package, name, version))
+}
+
+/// Whether this host serves any of a package, whichever version.
+fn is_served(package: &str) -> bool {
+    SERVED
+        .iter()
+        .any(|served| served.split(['/', '@']).next() == Some(package))
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use mainstay_compose::{Component, Host, Workload};
 
 /// What this host serves to every component, see [`wasi`](super::wasi).
-const SERVED: [&str; 14] = [
+pub(crate) const SERVED: [&str; 14] = [
     "wasi:cli@0.2",
     "wasi:clocks@0.2",
     "wasi:filesystem@0.2",

@@ -47,6 +47,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use call::Deadlines;
 pub use engine::{Host, TIME_SLICE};
+pub(crate) use explain::SERVED;
 pub use options::Options;
 pub use restart::RestartPolicy;
 pub use spec::Spec;
