@@ -49,7 +49,7 @@ impl Pattern {
             minutes: set(read.minutes.values()),
             hours: set(read.hours.values()),
             months: set(read.months.values()),
-            days: std::array::from_fn(|shape| matching_days(read, shape)),
+            days: days(read),
             years,
         }
     }
@@ -199,18 +199,32 @@ impl Pattern {
     }
 }
 
-/// The days that croner matches in a month of this shape.
-fn matching_days(read: &CronPattern, shape: usize) -> u32 {
-    // For each length, a month that has it.
-    let (year, month, length) = match shape / 7 {
-        0 => (2023, 2, 28),
-        1 => (2024, 2, 29),
-        2 => (2024, 4, 30),
-        _ => (2024, 1, 31),
+/// The days that croner matches in a month of each shape.
+fn days(read: &CronPattern) -> [u32; MONTH_SHAPES] {
+    // Only modifiers look at the month's length: without them a short month is the start of a long one.
+    let depends_on_length = read.days.has_modifiers() || read.days_of_week.has_modifiers();
+    let longest: [u32; 7] = std::array::from_fn(|first| matching_days(read, 31, first));
+    std::array::from_fn(|shape| {
+        let (length, first) = (28 + shape / 7, shape % 7);
+        if depends_on_length {
+            return matching_days(read, length, first);
+        }
+        let days_to_length = u32::MAX >> (31 - length);
+        longest.get(first).map_or(0, |days| days & days_to_length)
+    })
+}
+
+/// The days that croner matches in a month of so many days that starts on this day of the week, 0 for Sunday.
+fn matching_days(read: &CronPattern, length: usize, first: usize) -> u32 {
+    // A month of that length.
+    let (year, month) = match length {
+        28 => (2023, 2),
+        29 => (2024, 2),
+        30 => (2024, 4),
+        _ => (2024, 1),
     };
-    let first = u32::try_from(shape % 7).unwrap_or(0);
-    (1..=length).fold(0, |days, day| {
-        let weekday = Weekday::from_days_from_sunday(first + day - 1);
+    (1..=length).zip(first..).fold(0, |days, (day, weekday)| {
+        let (day, weekday) = (day as u32, Weekday::from_days_from_sunday(weekday as u32));
         let matches = read.day_match(year, month, day, weekday).unwrap_or(false);
         days | u32::from(matches) << day
     })
