@@ -134,3 +134,27 @@ async fn a_call_given_up_by_its_caller_is_counted_as_such() {
         (Phase::Completed, 1, 0)
     );
 }
+
+#[tokio::test]
+async fn a_stream_of_bytes_goes_through_a_component_and_back() {
+    let expected = "streamed 10485760, all upper: true\nstreamed 1, all upper: true\nstreamed 0, all upper: true\n";
+    let arguments = ["stream 10 1048576", "stream 1 1", "stream 0 0"];
+    let fresh = caller(&arguments).component("test/link-callee");
+    assert_eq!(output_of(fresh).await, expected);
+    let warm = caller(&arguments).component_with("test/link-callee", |callee| callee.pool_size = 1);
+    assert_eq!(output_of(warm).await, expected);
+}
+
+#[tokio::test]
+async fn a_stream_is_not_held_back_until_it_is_full() {
+    let stdout = output_of(caller(&["converse"]).component("test/link-callee")).await;
+    assert_eq!(stdout, "heard ONE\nheard TWO\nheard THREE\n");
+}
+
+#[tokio::test]
+async fn a_component_gives_back_the_stream_that_it_was_given() {
+    let builder = caller(&["stream 3 1000"])
+        .component("test/link-relay")
+        .component("test/link-backend");
+    assert_eq!(output_of(builder).await, "streamed 3000, all upper: false\n");
+}

@@ -7,15 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use wasmtime::component::{ComponentExportIndex, LinkerInstance, Val};
-use wasmtime::{Engine, StoreContextMut, format_err};
+use wasmtime::{AsContextMut as _, Engine, StoreContextMut, format_err};
 
+use super::fault;
+use super::job::{Call, Reply, Values};
 use super::pool::Pool;
 use super::state::{LinkedInstance, State};
 use super::status::CallCounts;
+use super::streams;
 use super::task;
 use super::unit::Unit;
-use super::{fault, pool};
 
 /// How long calls may take.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub(super) struct Target {
     pub(super) callee: Arc<Unit>,
     pub(super) pool: Option<Arc<Pool>>,
     pub(super) function: ComponentExportIndex,
+    /// Whether parameters or results carry streams.
+    pub(super) has_streams: bool,
     /// `mainstay:cron/job@0.1.0.run`, for messages.
     pub(super) name: String,
 }
@@ -59,11 +64,18 @@ impl Target {
         linker: &mut LinkerInstance<'_, State>,
         name: &str,
     ) -> wasmtime::Result<()> {
-        linker.func_new_concurrent(name, move |_accessor, _type, parameters, results| {
+        linker.func_new_concurrent(name, move |accessor, _type, parameters, results| {
             let target = Arc::clone(&self);
             Box::pin(async move {
-                let answer = target.counted(target.call(parameters.to_vec(), results.len())).await?;
-                results.iter_mut().zip(answer).for_each(|(slot, value)| *slot = value);
+                let mut values = parameters.to_vec();
+                let pipes = match target.has_streams {
+                    true => accessor.with(|mut access| streams::take(&mut access.as_context_mut(), &mut values))?,
+                    false => Vec::new(),
+                };
+                let call = target.call(Values { values, pipes }, results.len());
+                let Values { mut values, pipes } = target.counted(call).await?;
+                accessor.with(|mut access| streams::put(&mut access.as_context_mut(), &mut values, pipes))?;
+                results.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
                 Ok(())
             })
         })
@@ -88,13 +100,14 @@ impl Target {
         })
     }
 
-    async fn call(&self, parameters: Vec<Val>, results: usize) -> wasmtime::Result<Vec<Val>> {
-        let call = pool::Call {
-            function: self.function,
-            parameters,
-            results,
-        };
+    async fn call(&self, values: Values, results: usize) -> wasmtime::Result<Values> {
         let deadline = self.caller.deadlines.concurrent;
+        let call = Call {
+            function: self.function,
+            values,
+            results,
+            stream_deadline: deadline,
+        };
         let answer = tokio::time::timeout(deadline, async {
             let call = match &self.pool {
                 Some(pool) => match pool.offer(call).await {
@@ -103,13 +116,29 @@ impl Target {
                 },
                 None => call,
             };
-            let (engine, callee) = (self.caller.engine.clone(), Arc::clone(&self.callee));
-            // In a task of its own, because one store's event loop cannot run within another's.
-            task::spawn(async move { in_fresh_instance(&engine, &callee, call).await }).await
+            self.call_in_fresh_instance(call).await
         });
         answer
             .await
             .unwrap_or_else(|_| Err(format_err!("no answer within {deadline:?}")))
+    }
+
+    async fn call_in_fresh_instance(&self, call: Call) -> wasmtime::Result<Values> {
+        let (reply, answer) = oneshot::channel();
+        let (engine, callee) = (self.caller.engine.clone(), Arc::clone(&self.callee));
+        // In a task of its own, because one store's event loop cannot run within another's.
+        let instance = task::spawn(async move { in_fresh_instance(&engine, &callee, call, reply).await });
+        match answer.await {
+            Ok(answer) => {
+                if self.has_streams {
+                    instance.detach();
+                }
+                answer
+            }
+            Err(_) => instance
+                .await
+                .and_then(|()| Err(format_err!("it ended without an answer"))),
+        }
     }
 
     async fn call_in_place(
@@ -156,14 +185,14 @@ fn exchange_context(state: &mut State, id: u32) -> wasmtime::Result<wasmtime::co
 }
 
 /// One call in an instance made for it.
-async fn in_fresh_instance(engine: &Engine, callee: &Unit, call: pool::Call) -> wasmtime::Result<Vec<Val>> {
+async fn in_fresh_instance(engine: &Engine, callee: &Unit, call: Call, reply: Reply) -> wasmtime::Result<()> {
     let mut store = callee.store(engine)?;
     let instance = callee.pre.instantiate_async(&mut store).await?;
-    let answer = store
-        .run_concurrent(async move |accessor| call.run(accessor, instance).await)
+    let ended = store
+        .run_concurrent(async move |accessor| call.run(accessor, instance, reply).await)
         .await
         .flatten();
-    answer.map_err(|error| match store.data().limits.refusal() {
+    ended.map_err(|error| match store.data().limits.refusal() {
         Some(refusal) => error.context(refusal),
         None => error,
     })

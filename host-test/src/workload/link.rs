@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::Host;
 use super::call::{Caller, Target};
 use super::explain::{self, Part};
 use super::pool::{self, Pool};
-use super::signature;
+use super::signature::{self, Handles};
 use super::state::State;
 use super::unit::{Recipe, Unit};
 
@@ -167,10 +167,18 @@ impl Links<'_> {
                     "component \"{importer}\" imports {interface}.{function}, which its exporter has with another type"
                 );
             }
-            if signature::has_handles(&wanted) {
-                bail!("{interface}.{function} passes a resource, stream or future, which this host does not link");
+            let handles = signature::handles(&wanted);
+            if handles > Handles::Streams || (handles == Handles::Streams && !wanted.async_()) {
+                bail!("{interface}.{function} passes a resource, a future or a stream that this host does not link");
             }
-            let target = self.target(&callee, index, format!("{interface}.{function}"));
+            let target = Arc::new(Target {
+                caller: Arc::clone(self.caller),
+                callee: Arc::clone(&callee.unit),
+                pool: callee.pool.clone(),
+                function: index,
+                has_streams: handles == Handles::Streams,
+                name: format!("{interface}.{function}"),
+            });
             let defined = if exported.async_() {
                 target.define_concurrent(&mut definitions, function)
             } else {
@@ -179,15 +187,5 @@ impl Links<'_> {
             defined.map_err(anyhow::Error::from)?;
         }
         Ok(())
-    }
-
-    fn target(&self, callee: &Linked, function: ComponentExportIndex, name: String) -> Arc<Target> {
-        Arc::new(Target {
-            caller: Arc::clone(self.caller),
-            callee: Arc::clone(&callee.unit),
-            pool: callee.pool.clone(),
-            function,
-            name,
-        })
     }
 }

@@ -6,7 +6,7 @@
 //! From one to the other:
 //! - `engine`, `image`, `wasi`: Wasmtime for the whole process, compiled components, the host's own interfaces
 //! - `prepare`, `link`, `signature`, `unit`: everything compiled, linked and checked before anything runs
-//! - `call`, `pool`: a call from one component into another, in a fresh or a warm instance
+//! - `call`, `job`, `pool`, `streams`: a call from one component into another, in a fresh or a warm instance
 //! - `state`, `limits`, `volumes`, `sockets`, `http_egress`: what a guest has and what it may do
 //! - `life`, `service`, `restart`, `http`, `task`: a thread that runs it all until the end
 //! - `explain`, `fault`: what does not link and what failed, in words
@@ -19,6 +19,7 @@ mod fault;
 mod http;
 mod http_egress;
 mod image;
+mod job;
 mod life;
 mod limits;
 mod link;
@@ -33,6 +34,7 @@ pub mod spec;
 mod state;
 pub mod status;
 pub mod stdio;
+mod streams;
 mod task;
 mod unit;
 mod volumes;

@@ -6,33 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
-use wasmtime::component::{Accessor, ComponentExportIndex, Instance, Val};
 use wasmtime::{Engine, format_err};
 
 use super::fault;
-use super::state::State;
+use super::job::{Call, Reply, Values};
 use super::task::{self, Task};
 use super::unit::Unit;
-
-/// A call as data.
-pub(super) struct Call {
-    pub(super) function: ComponentExportIndex,
-    pub(super) parameters: Vec<Val>,
-    pub(super) results: usize,
-}
-
-impl Call {
-    pub(super) async fn run(self, accessor: &Accessor<State>, instance: Instance) -> wasmtime::Result<Vec<Val>> {
-        let function = accessor
-            .with(|mut access| instance.get_func(&mut access, self.function))
-            .ok_or_else(|| format_err!("no such export"))?;
-        let mut results = vec![Val::Bool(false); self.results];
-        function
-            .call_concurrent(accessor, &self.parameters, &mut results)
-            .await?;
-        Ok(results)
-    }
-}
 
 /// How many warm instances there may be, and what each may serve.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +43,7 @@ struct Warm {
 
 struct Request {
     call: Call,
-    reply: oneshot::Sender<wasmtime::Result<Vec<Val>>>,
+    reply: Reply,
 }
 
 /// A call's place in a warm instance.
@@ -85,7 +64,7 @@ impl Pool {
     }
 
     /// Runs a call in a warm instance; gives it back if all of them are busy.
-    pub(super) async fn offer(&self, call: Call) -> Result<wasmtime::Result<Vec<Val>>, Call> {
+    pub(super) async fn offer(&self, call: Call) -> Result<wasmtime::Result<Values>, Call> {
         let Some(mut lease) = self.lease() else {
             return Err(call);
         };
@@ -175,18 +154,18 @@ async fn serve(engine: &Engine, unit: &Unit, mut requests: mpsc::UnboundedReceiv
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(Request { call, reply }) => {
-                        calls.push(async move { (reply, call.run(accessor, instance).await) });
-                    }
-                    None => return,
+                    Some(Request { call, reply }) => calls.push(call.run(accessor, instance, reply)),
+                    None => return Ok(()),
                 },
-                // A caller that is gone does not need its answer.
-                Some((reply, answer)) = calls.next() => { let _ = reply.send(answer); }
+                Some(ended) = calls.next() => ended?,
             }
         }
     });
-    served.await.map_err(|error| match store.data().limits.refusal() {
-        Some(refusal) => error.context(refusal),
-        None => error,
-    })
+    served
+        .await
+        .flatten()
+        .map_err(|error| match store.data().limits.refusal() {
+            Some(refusal) => error.context(refusal),
+            None => error,
+        })
 }

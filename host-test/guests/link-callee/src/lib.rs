@@ -14,6 +14,7 @@ use bindings::exports::test::link::blocking;
 use bindings::exports::test::link::concurrent::{self, Sample};
 use bindings::wasi::config::store;
 use wasip3::clocks::monotonic_clock;
+use wit_bindgen::{StreamReader, StreamResult};
 
 struct Callee;
 
@@ -46,6 +47,20 @@ impl concurrent::Guest for Callee {
             "hang" => std::future::pending().await,
             how => fail(how),
         }
+    }
+
+    async fn upper(mut text: StreamReader<u8>) -> Result<StreamReader<u8>, String> {
+        let (mut answer, upper) = bindings::wit_stream::new();
+        wit_bindgen::spawn_local(async move {
+            loop {
+                let (status, mut chunk) = text.read(Vec::with_capacity(4096)).await;
+                chunk.make_ascii_uppercase();
+                if !answer.write_all(chunk).await.is_empty() || matches!(status, StreamResult::Dropped) {
+                    return;
+                }
+            }
+        });
+        Ok(upper)
     }
 
     async fn look(at: String) -> Result<String, String> {

@@ -6,6 +6,8 @@
 //! - `fail HOW`, `blocking-fail HOW`: a call that fails
 //! - `fail-beside HOW`: a call that fails while the service goes on printing
 //! - `look AT`, `variable NAME`: what the component sees
+//! - `stream CHUNKS BYTES`: that much through the component and back
+//! - `converse`: writes a word only when the word before has come back
 //! - `bench N`: nanoseconds per call
 //! - `listen PORT`: accepts one connection and says what it read
 //! - `trap`, `exit CODE`, `error`, `wait MILLISECONDS`: what the service itself does
@@ -71,6 +73,8 @@ async fn obey(command: &str) -> Result<(), String> {
         "trap" => panic!("asked to trap"),
         "exit" => std::process::exit(i32::try_from(number()?).unwrap_or(1)),
         "error" => return Err("asked to fail".to_owned()),
+        "stream" => stream(number()?, number()?).await?,
+        "converse" => converse().await?,
         "wait" => monotonic_clock::wait_for(u64::from(number()?) * 1_000_000).await,
         _ => return Err("no such command".to_owned()),
     }
@@ -113,6 +117,40 @@ async fn fail_beside(how: &str) {
             Either::Right(_) => println!("beside {tick}"),
         }
     }
+}
+
+async fn stream(chunks: u32, bytes: u32) -> Result<(), String> {
+    let (mut send, text) = bindings::wit_stream::new();
+    let chunk = vec![b'x'; usize::try_from(bytes).map_err(|error| error.to_string())?];
+    let writing = async {
+        for _ in 0..chunks {
+            send.write_all(chunk.clone()).await;
+        }
+        drop(send);
+    };
+    let reading = async {
+        let upper = concurrent::upper(text).await?.collect().await;
+        Ok::<_, String>((upper.len(), upper.iter().all(|&byte| byte == b'X')))
+    };
+    let ((), read) = future::join(writing, reading).await;
+    let (length, is_upper) = read?;
+    println!("streamed {length}, all upper: {is_upper}");
+    Ok(())
+}
+
+async fn converse() -> Result<(), String> {
+    let (mut send, text) = bindings::wit_stream::new();
+    let mut upper = concurrent::upper(text).await?;
+    for word in ["one", "two", "three"] {
+        send.write_all(word.as_bytes().to_vec()).await;
+        let mut heard = Vec::new();
+        while heard.len() < word.len() {
+            let (_, chunk) = upper.read(Vec::with_capacity(64)).await;
+            heard.extend(chunk);
+        }
+        println!("heard {}", String::from_utf8_lossy(&heard));
+    }
+    Ok(())
 }
 
 async fn bench(calls: u32) {

@@ -1,7 +1,7 @@
 //! A component that exports what it imports, for chains of components.
 //!
 //! `concurrent.count` and `blocking.count` are those of the component behind; `concurrent.wait` counts there too, by a
-//! blocking call from an async one. Everything else does nothing.
+//! blocking call from an async one; `concurrent.upper` gives back the stream it is given. Everything else does nothing.
 
 mod bindings {
     #![allow(missing_docs, unsafe_code)] // Generated.
@@ -31,6 +31,10 @@ impl concurrent::Guest for Relay {
     }
 
     async fn fail(_how: String) {}
+
+    async fn upper(text: wit_bindgen::StreamReader<u8>) -> Result<wit_bindgen::StreamReader<u8>, String> {
+        Ok(text)
+    }
 
     async fn look(_at: String) -> Result<String, String> {
         Ok(String::new())
