@@ -68,7 +68,8 @@ fn start(spec: &Spec, options: &Options, components: &Path) -> anyhow::Result<Wo
         spinner.set_style(style);
     }
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let cache = components.parent().map(|target| target.join(CACHE));
+    // Only beside components that are there: no folder is made in whatever place the command was called from.
+    let cache = components.is_dir().then(|| components.with_file_name(CACHE));
     let started = Host::new(cache.as_deref()).and_then(|host| Workload::start(&host, spec, options));
     spinner.finish_and_clear();
     started
