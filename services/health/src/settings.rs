@@ -1,9 +1,10 @@
 //! Where the service answers, and how long it may take.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mainstay_runtime::config::{ConfigError, Settings};
+use mainstay_runtime::health::ADDRESS;
 
 /// Where to ask for the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +18,9 @@ pub struct Target {
 impl Target {
     /// Reads `HEALTH_TARGET` and `HEALTH_TIMEOUT`.
     pub fn read(settings: &mut Settings) -> Result<Self, ConfigError> {
-        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8081);
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(20));
         Ok(Self {
-            address: settings.or("target", address, |value| match value.address()? {
+            address: settings.or("target", ADDRESS, |value| match value.address()? {
                 address if address.port() == 0 => Err(value.error("port 0 is not one to connect to")),
                 address => Ok(address),
             })?,

@@ -93,6 +93,30 @@ async fn a_full_buffer_is_written_without_being_asked() {
 }
 
 #[tokio::test]
+async fn slices_are_gathered_however_long_they_are() {
+    let (mut near, writes, mut far) = pair().await;
+    near.write_all(b"first ").await.unwrap();
+    let (long, short) = (vec![1; CAPACITY], [2; 10]);
+    let slices = [IoSlice::new(&short), IoSlice::new(&long), IoSlice::new(&short)];
+    assert_eq!(
+        near.write_vectored(&slices).await.unwrap(),
+        CAPACITY,
+        "what fits into the buffer"
+    );
+    assert_eq!(
+        (writes.get(), near.pending()),
+        (1, CAPACITY),
+        "what was there has gone before"
+    );
+    assert_eq!(near.write_vectored(&slices[..1]).await.unwrap(), 10);
+    near.flush().await.unwrap();
+    let mut received = vec![0; 6 + CAPACITY + 10];
+    far.read_exact(&mut received).await.unwrap();
+    assert!(received.starts_with(b"first \x02\x02"));
+    assert_eq!(received[6 + CAPACITY - 1..], [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+}
+
+#[tokio::test]
 async fn what_is_pending_goes_before_the_end() {
     let (mut near, _, mut far) = pair().await;
     near.write_all(b"farewell").await.unwrap();

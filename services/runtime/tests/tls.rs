@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 const NAME: &str = "nats.example";
 
 fn text(pem: &str) -> Option<Pem> {
-    Some(pem.parse().unwrap())
+    Some(Pem::from(pem))
 }
 
 /// Settings that trust `authority` and expect [`NAME`].

@@ -95,8 +95,7 @@ impl<S: AsyncWrite + Unpin> Coalesced<S> {
         }
     }
 
-    /// Waits until at least one of `wanted` bytes fits, and says how many do. Zero: none are pending and `wanted`
-    /// would fill the buffer, so that the bytes had better go past it.
+    /// Waits until the buffer has room, for all of `wanted` bytes if it ever can, and says how much.
     fn poll_room(&mut self, context: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
         if self.pending() + wanted > CAPACITY {
             match self.poll_drain_to_write(context) {
@@ -105,12 +104,9 @@ impl<S: AsyncWrite + Unpin> Coalesced<S> {
                 Poll::Pending => {}
             }
         }
-        if self.pending() == 0 && wanted >= CAPACITY {
-            return Poll::Ready(Ok(0));
-        }
         self.pending.drain(..self.start.min(self.pending.len()));
         self.start = 0;
-        Poll::Ready(Ok(wanted.min(CAPACITY - self.pending.len().min(CAPACITY))))
+        Poll::Ready(Ok(CAPACITY.saturating_sub(self.pending.len())))
     }
 }
 
@@ -158,33 +154,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Coalesced<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match ready!(self.poll_room(context, data.len()))? {
-            0 if !data.is_empty() => Pin::new(&mut self.inner).poll_write(context, data),
-            room => {
-                self.pending.extend_from_slice(data.get(..room).unwrap_or_default());
-                Poll::Ready(Ok(room))
-            }
+        let room = ready!(self.poll_room(context, data.len()))?;
+        if self.pending() == 0 && data.len() >= CAPACITY {
+            return Pin::new(&mut self.inner).poll_write(context, data);
         }
+        let taken = data.get(..room).unwrap_or(data);
+        self.pending.extend_from_slice(taken);
+        Poll::Ready(Ok(taken.len()))
     }
 
+    /// Always gathers: wasi-libc of Rust 1.95 implements `writev` by writes that block, also on a socket that is not
+    /// to block, and so the whole service. Were the peer to wait for the service to read, neither would ever go on.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let total = slices.iter().map(|slice| slice.len()).sum();
-        match ready!(self.poll_room(context, total))? {
-            0 if total > 0 => Pin::new(&mut self.inner).poll_write_vectored(context, slices),
-            room => {
-                let mut left = room;
-                for slice in slices {
-                    let taken = left.min(slice.len());
-                    self.pending.extend_from_slice(slice.get(..taken).unwrap_or_default());
-                    left -= taken;
-                }
-                Poll::Ready(Ok(room))
-            }
+        let room = ready!(self.poll_room(context, slices.iter().map(|slice| slice.len()).sum()))?;
+        let mut left = room;
+        for slice in slices {
+            let taken = slice.get(..left).unwrap_or(slice);
+            self.pending.extend_from_slice(taken);
+            left -= taken.len();
         }
+        Poll::Ready(Ok(room - left))
     }
 
     fn is_write_vectored(&self) -> bool {

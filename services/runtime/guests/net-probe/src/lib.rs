@@ -36,7 +36,6 @@ struct Probing {
 }
 
 async fn start(context: Context) -> Result<(), Error> {
-    tokio::task::spawn_local(async { loop { tokio::time::sleep(Duration::from_secs(5)).await; eprintln!("tick"); } });
     let probing = Settings::read("PROBE_", |settings| {
         let endpoints = settings.or("dial", Vec::new(), |value| value.list())?;
         Ok(Probing {
