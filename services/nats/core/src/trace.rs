@@ -4,20 +4,20 @@
 pub const TRACEPARENT: &str = "traceparent";
 
 /// The trace context of a call that a message causes: a new span in the message's trace, or in a new trace if it has
-/// none that can be read. `random` is fresh for each call.
+/// none that can be read. Both ids are random and fresh for each call.
 ///
 /// ```
 /// use mainstay_nats_core::trace::child;
 ///
 /// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-/// assert_eq!(child(Some(parent), 0x1), "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-01");
+/// assert_eq!(child(Some(parent), 7, 1), "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-01");
 /// ```
-pub fn child(parent: Option<&str>, random: u128) -> String {
+pub fn child(parent: Option<&str>, new_trace: u128, new_span: u64) -> String {
     // Neither id may be all zeros (W3C Trace Context §3.2.2).
-    let span = (random as u64).max(1);
+    let (new_trace, span) = (new_trace.max(1), new_span.max(1));
     match parent.and_then(trace_and_flags) {
         Some((trace, flags)) => format!("00-{trace}-{span:016x}-{flags}"),
-        None => format!("00-{:032x}-{span:016x}-01", random.max(1).rotate_left(64)),
+        None => format!("00-{new_trace:032x}-{span:016x}-01"),
     }
 }
 
@@ -44,12 +44,12 @@ mod tests {
     fn a_call_is_a_span_of_its_own_in_the_messages_trace() {
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
         assert_eq!(
-            child(Some(parent), 0xabc),
+            child(Some(parent), 7, 0xabc),
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000abc-00"
         );
         let later = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-the-future-brings";
         assert_eq!(
-            child(Some(later), 1),
+            child(Some(later), 7, 1),
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-01"
         );
     }
@@ -72,6 +72,6 @@ mod tests {
             );
             assert!(trace_and_flags(&started).is_some());
         }
-        assert!(trace_and_flags(&child(None, 0)).is_some());
+        assert!(trace_and_flags(&child(None, 0, 0)).is_some());
     }
 }

@@ -115,6 +115,11 @@ impl Pull {
         self.asked = Bounds { messages: 0, bytes: 0 };
     }
 
+    /// Whether messages are asked for, so that the server has something to say.
+    pub fn is_asking(&self) -> bool {
+        self.asked.messages > 0
+    }
+
     /// Messages in work.
     pub fn working(&self) -> u64 {
         self.working.messages

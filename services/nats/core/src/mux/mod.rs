@@ -238,6 +238,15 @@ impl Mux {
         }
     }
 
+    /// The server refuses something (`Permissions Violation for Publish to "a"`). It does not say whose it was, so all
+    /// clients are told; each knows what it has said.
+    pub fn server_refuses(&mut self, text: &str) {
+        let error = ProtocolError::Server(text.to_owned());
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.tell(id, &error);
+        }
+    }
+
     /// Asks a client for a sign of life.
     pub fn probe(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {

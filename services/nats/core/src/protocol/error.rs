@@ -42,8 +42,8 @@ pub enum ProtocolError {
     SlowConsumer,
     /// No sign of life from the client, or the promise of a PONG cannot be kept because the server is gone.
     StaleConnection,
-    /// No CONNECT in time.
-    AuthenticationTimeout,
+    /// What the server behind the endpoint refuses, in its words.
+    Server(String),
 }
 
 impl ProtocolError {
@@ -57,6 +57,7 @@ impl ProtocolError {
                 | Self::ReplyDenied(_)
                 | Self::SubscribeDenied(..)
                 | Self::MaxSubscriptions
+                | Self::Server(_)
         )
     }
 }
@@ -93,7 +94,7 @@ impl fmt::Display for ProtocolError {
             Self::MaxConnections => "maximum connections exceeded",
             Self::SlowConsumer => "Slow Consumer",
             Self::StaleConnection => "Stale Connection",
-            Self::AuthenticationTimeout => "Authentication Timeout",
+            Self::Server(text) => text,
         })
     }
 }

@@ -19,7 +19,7 @@ pub mod to_server;
 
 pub use error::ProtocolError;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// A control line may be this long (nats-server's default `max_control_line`).
 pub const MAX_CONTROL_LINE: usize = 4096;
@@ -41,6 +41,22 @@ impl Message {
     /// Bytes of headers and body together: what a server counts against its limit.
     pub fn size(&self) -> usize {
         self.headers.as_ref().map_or(0, Bytes::len) + self.payload.len()
+    }
+
+    /// The same message in memory of its own. One that is kept must not hold on to the buffer that it was read into,
+    /// which may be a thousand times larger.
+    pub fn detach(&self) -> Self {
+        let mut memory = BytesMut::with_capacity(self.weight());
+        let mut copy = |bytes: &Bytes| {
+            memory.extend_from_slice(bytes);
+            memory.split().freeze()
+        };
+        Self {
+            subject: copy(&self.subject),
+            reply: self.reply.as_ref().map(&mut copy),
+            headers: self.headers.as_ref().map(&mut copy),
+            payload: copy(&self.payload),
+        }
     }
 
     /// Bytes that it takes to hold on to it.

@@ -1,0 +1,169 @@
+//! The loopback endpoint: components speak the NATS protocol there, without credentials and without TLS.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mainstay_nats_core::mux::ConnectionId;
+use mainstay_nats_core::protocol::ProtocolError;
+use mainstay_nats_core::protocol::from_client::{ClientOperation, Decoder};
+use mainstay_runtime::listener::Listener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Notify;
+
+use crate::bridge::Bridge;
+use crate::connect::READ;
+
+/// A client that says nothing for so long is asked for a sign of life, and is gone if it gives none.
+const PING_INTERVAL: Duration = Duration::from_secs(120);
+
+/// So many unanswered PINGs are too many, as on nats-server.
+const MAX_PINGS: u32 = 2;
+
+/// How long a client that is told to go may take to read it.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Makes a bridge for a client that does not want its own messages back: only the server can leave them out, and it
+/// does so for a whole connection.
+pub(crate) type Aside = Rc<dyn Fn() -> AsideBridge>;
+
+/// A bridge with a connection to the server for one client.
+pub(crate) struct AsideBridge {
+    pub(crate) bridge: Rc<Bridge>,
+    /// The task that holds its connection.
+    pub(crate) link: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for AsideBridge {
+    fn drop(&mut self) {
+        self.link.abort();
+    }
+}
+
+/// Serves clients, for ever.
+pub(crate) async fn serve(
+    address: SocketAddr,
+    max_clients: usize,
+    bridge: Rc<Bridge>,
+    aside: Aside,
+) -> io::Result<Infallible> {
+    let listener = Listener::bind(address)?;
+    tracing::info!(address = %listener.address(), "components speak NATS here");
+    let never = listener.serve(max_clients, move |stream, _peer| {
+        let (bridge, aside) = (Rc::clone(&bridge), Rc::clone(&aside));
+        async move { client(bridge, stream, aside).await }
+    });
+    Ok(never.await)
+}
+
+/// A client, until it goes or has to.
+async fn client(bridge: Rc<Bridge>, stream: TcpStream, aside: Aside) {
+    let (mut reader, mut writer) = stream.into_split();
+    let mut decoder = Decoder::new(bridge.max_payload());
+    let end = converse(&bridge, &mut reader, &mut writer, &mut decoder, None).await;
+    if let End::WithoutEcho(connect) = end {
+        let own = aside();
+        converse(&own.bridge, &mut reader, &mut writer, &mut decoder, Some(connect)).await;
+    }
+}
+
+enum End {
+    Gone,
+    /// Its own messages must not come back to it, so it gets a connection to the server to itself.
+    WithoutEcho(ClientOperation),
+}
+
+async fn converse(
+    bridge: &Bridge,
+    reader: &mut OwnedReadHalf,
+    writer: &mut OwnedWriteHalf,
+    decoder: &mut Decoder,
+    connect: Option<ClientOperation>,
+) -> End {
+    let (id, wake) = bridge.open();
+    let moved = connect.is_some();
+    if let Some(connect) = connect {
+        // It has read INFO before.
+        bridge.take_output(id);
+        bridge.client(id, connect);
+    }
+    let end = tokio::select! {
+        end = read(bridge, id, reader, decoder, moved) => end,
+        () = write(bridge, id, writer, &wake) => End::Gone,
+    };
+    if bridge.is_ending(id) {
+        // What it is told before it has to go. Who does not read it does not learn why.
+        let _ = tokio::time::timeout(FAREWELL, write(bridge, id, writer, &wake)).await;
+    }
+    bridge.close(id);
+    end
+}
+
+/// Reads what a client says until it is gone or has said something fatal.
+async fn read(
+    bridge: &Bridge,
+    id: ConnectionId,
+    reader: &mut OwnedReadHalf,
+    decoder: &mut Decoder,
+    moved: bool,
+) -> End {
+    let mut pings = 0;
+    loop {
+        decoder.set_max_payload(bridge.max_payload());
+        loop {
+            match decoder.next() {
+                Ok(None) => break,
+                Ok(Some(ClientOperation::Connect(connect))) if !connect.echo && !moved => {
+                    return End::WithoutEcho(ClientOperation::Connect(connect));
+                }
+                Ok(Some(operation)) => bridge.client(id, operation),
+                Err(error) => {
+                    bridge.tell(id, &error);
+                    return End::Gone;
+                }
+            }
+        }
+        bridge.wake_clients();
+        if bridge.is_ending(id) {
+            return End::Gone;
+        }
+        // A client that publishes faster than the server takes is not read.
+        bridge.has_room().await;
+        decoder.buffer().reserve(READ);
+        match tokio::time::timeout(PING_INTERVAL, reader.read_buf(decoder.buffer())).await {
+            Ok(Ok(0) | Err(_)) => return End::Gone,
+            Ok(Ok(_)) => pings = 0,
+            Err(_) if pings >= MAX_PINGS => {
+                bridge.tell(id, &ProtocolError::StaleConnection);
+                return End::Gone;
+            }
+            Err(_) => {
+                pings += 1;
+                bridge.probe(id);
+            }
+        }
+    }
+}
+
+/// Writes what a client is told until it has to go.
+async fn write(bridge: &Bridge, id: ConnectionId, writer: &mut OwnedWriteHalf, wake: &Notify) {
+    loop {
+        let out = bridge.take_output(id);
+        if !out.is_empty() {
+            if writer.write_all(&out).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        if bridge.is_ending(id) {
+            // It reads to the end and finds that there is no more.
+            let _ = writer.shutdown().await;
+            return;
+        }
+        wake.notified().await;
+    }
+}

@@ -1,0 +1,119 @@
+//! One message's way from its arrival to its acknowledgement.
+
+use std::time::Duration;
+
+use mainstay_nats_core::delivery::dead_letter::dead_letter;
+use mainstay_nats_core::delivery::order::Order;
+use mainstay_nats_core::delivery::plan::Plan;
+use mainstay_nats_core::jetstream::ack::{Answer, Delivery};
+use mainstay_nats_core::jetstream::api::{self, PublishAck};
+use mainstay_nats_core::subject::lossy;
+
+use super::jetstream::{Arrived, JetStream, acknowledgement};
+use crate::bridge::RequestError;
+use crate::component::Component;
+use crate::config::DeadLetter;
+use crate::report::Ended;
+
+/// How long the server may take to confirm an acknowledgement, or to store a dead letter.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause before a dead letter is tried again that could not be stored.
+const DEAD_LETTER_PAUSE: Duration = Duration::from_secs(5);
+
+impl<C: Component> JetStream<C> {
+    /// Hands a message to the handler until it is handled or given up, and answers the server.
+    ///
+    /// With an order the messages behind it wait until then, so it is tried again here; without one the server is asked
+    /// to deliver it again.
+    pub(super) async fn deliver(&self, arrived: &Arrived) {
+        let mut delivery = arrived.delivery.clone();
+        loop {
+            let retries = &self.consumer.retries;
+            let plan = if retries.is_beyond(delivery.attempt) {
+                Plan::GiveUp(format!("not handled in {} deliveries", delivery.attempt - 1))
+            } else {
+                let outcome = self.handler.call(&arrived.message, Some(&delivery)).await;
+                retries.plan(delivery.attempt, &outcome)
+            };
+            match plan {
+                Plan::Acknowledge => return self.acknowledge(arrived).await,
+                Plan::GiveUp(reason) => return self.give_up(arrived, &delivery, &reason).await,
+                Plan::Again(pause) => {
+                    self.handler.meters.ended(Ended::Retried);
+                    if self.subscription.order == Order::None {
+                        return self.answer(&arrived.reply, Answer::Nak(Some(pause)));
+                    }
+                    tokio::time::sleep(pause).await;
+                    delivery.attempt += 1;
+                }
+            }
+        }
+    }
+
+    async fn acknowledge(&self, arrived: &Arrived) {
+        if !self.consumer.double_ack {
+            return self.answer(&arrived.reply, Answer::Ack);
+        }
+        let confirmed = self
+            .bridge
+            .request(acknowledgement(&arrived.reply, Answer::Ack), TIMEOUT)
+            .await;
+        // Unconfirmed, the server may deliver it again: at least once is kept.
+        if let Err(error) = confirmed {
+            let subject = lossy(&arrived.message.subject);
+            tracing::warn!(
+                subscription = self.subscription.name,
+                subject,
+                "acknowledgement not confirmed: {error}"
+            );
+            self.answer(&arrived.reply, Answer::Ack);
+        }
+        self.forget(&arrived.reply);
+    }
+
+    async fn give_up(&self, arrived: &Arrived, delivery: &Delivery, reason: &str) {
+        let target = self.consumer.dead_letter.as_ref();
+        if let Some(target) = target
+            && let Err(error) = self.bury(target, arrived, delivery, reason).await
+        {
+            // Nothing is lost: the message stays in its stream until its dead letter is stored.
+            let (subscription, target) = (&self.subscription.name, &target.subject);
+            tracing::error!(subscription, target, retry_in = ?DEAD_LETTER_PAUSE, "no dead letter: {error}");
+            return self.answer(&arrived.reply, Answer::Nak(Some(DEAD_LETTER_PAUSE)));
+        }
+        self.handler.meters.ended(Ended::GivenUp);
+        let target = target.map(|target| target.subject.as_str());
+        self.report
+            .dead_lettered(&self.subscription.name, &arrived.message, delivery, reason, target);
+        self.answer(&arrived.reply, Answer::Term);
+    }
+
+    /// Publishes the dead letter, and waits until it is stored, or at least with the server.
+    async fn bury(
+        &self,
+        target: &DeadLetter,
+        arrived: &Arrived,
+        delivery: &Delivery,
+        reason: &str,
+    ) -> Result<(), String> {
+        let letter = dead_letter(&target.subject, &arrived.message, delivery, reason);
+        if !target.stored {
+            self.bridge.publish(&letter);
+            return self.bridge.flush().await.map_err(|error| error.to_string());
+        }
+        let answer = self
+            .bridge
+            .request(letter, TIMEOUT)
+            .await
+            .map_err(|error| match error {
+                RequestError::NoResponders => {
+                    "no stream takes the subject; create one, or set dead_letter_stored = false".to_owned()
+                }
+                error => error.to_string(),
+            })?;
+        api::answer::<PublishAck>(&answer.payload)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+}

