@@ -100,7 +100,7 @@ pub(crate) fn run() -> Result<()> {
         Command::Check => check::run(&workspace)?,
         Command::Bench { name, arguments } => bench::run(&workspace, &name, &arguments)?,
         Command::Package { only } => {
-            let images = package::run(&workspace, &only.only)?;
+            let images = package::run(&workspace, &package::tool(&workspace)?, &only.only)?;
             package::print_table(&workspace, &images);
         }
         Command::Push {

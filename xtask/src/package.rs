@@ -19,10 +19,10 @@ pub(crate) struct Image {
     digest: String,
 }
 
-/// Builds the artefacts, and writes the layouts of those of `only`, or of all where it is empty.
+/// Builds the artefacts, and writes the layouts of those of `only`, or of all where it is empty, by [`tool`].
 ///
 /// All are built either way: cargo unites features, so built alone an artefact could be another one.
-pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<Vec<Image>> {
+pub(crate) fn run(workspace: &Workspace, tool: &Path, only: &[String]) -> Result<Vec<Image>> {
     let mut artefacts = build::components(workspace, &Selection::Shipped)?;
     if let Some(unknown) = only
         .iter()
@@ -32,11 +32,10 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<Vec<Image>> 
         bail!("there is no artefact {unknown:?}; there are {}", known.join(", "));
     }
     artefacts.retain(|artefact| only.is_empty() || only.contains(&artefact.name));
-    let tool = tool(workspace)?;
     let step = Step::start("write images");
     let images: Vec<Image> = artefacts
         .iter()
-        .map(|artefact| image(workspace, &tool, artefact))
+        .map(|artefact| image(workspace, tool, artefact))
         .collect::<Result<_>>()?;
     step.done(&format!("{} layouts", images.len()));
     Ok(images)

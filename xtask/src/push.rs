@@ -27,8 +27,8 @@ pub(crate) fn run(workspace: &Workspace, reference: &str, mut only: Vec<String>,
         }
         only.push(name.to_owned());
     }
-    let images = package::run(workspace, &only)?;
     let tool = package::tool(workspace)?;
+    let images = package::run(workspace, &tool, &only)?;
     let mut step = Step::start("push images");
     for image in &images {
         let reference = destination.reference(image);
