@@ -65,11 +65,9 @@ mod tests {
             Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x"),
             Some("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ] {
-            let started = child(parent, 0x1234_0000_0000_0000_5678);
-            assert_eq!(
-                started, "00-00000000000056780000000000001234-0000000000005678-01",
-                "{parent:?}"
-            );
+            let started = child(parent, 0x1234, 0x5678);
+            let expected = "00-00000000000000000000000000001234-0000000000005678-01";
+            assert_eq!(started, expected, "{parent:?}");
             assert!(trace_and_flags(&started).is_some());
         }
         assert!(trace_and_flags(&child(None, 0, 0)).is_some());
