@@ -12,7 +12,7 @@ const START: Moment = Moment::from_nanoseconds(1_795_305_600_000_000_000);
 ///
 /// # Errors
 /// A zone or a pattern that cannot be read.
-pub fn rate<S: AsRef<str>>(zone: &str, patterns: &[S], time: Duration) -> Result<f64, String> {
+pub(crate) fn rate<S: AsRef<str>>(zone: &str, patterns: &[S], time: Duration) -> Result<f64, String> {
     let context = ParseContext {
         zone: zone.parse().map_err(|_| format!("no zone {zone:?}"))?,
         ..ParseContext::default()
@@ -29,7 +29,7 @@ pub fn rate<S: AsRef<str>>(zone: &str, patterns: &[S], time: Duration) -> Result
 }
 
 /// How long one turn takes, in seconds: batches of turns until `time` is over.
-pub fn seconds_each(time: Duration, mut turn: impl FnMut()) -> f64 {
+pub(crate) fn seconds_each(time: Duration, mut turn: impl FnMut()) -> f64 {
     let began = Instant::now();
     let mut turns = 0_u64;
     loop {
