@@ -69,6 +69,10 @@ fn the_years_that_schedules_cover_are_the_portable_ones() {
         every_second.previous_before(Timestamp::MAX),
         Some(at("2199-12-31T23:59:59Z"))
     );
+    assert_eq!(
+        every_second.next_after(at("1969-12-31T23:59:59.5Z")),
+        Some(at("1970-01-01T00:00:00Z"))
+    );
     assert_eq!(every_second.next_after(at("2199-12-31T23:59:59.5Z")), None);
     assert_eq!(every_second.previous_before(at("1970-01-01T00:00:00Z")), None);
     for text in ["@every 1s", "@every 36525d"] {

@@ -267,7 +267,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The whole second at or before an instant, kept within the years that matter so that arithmetic cannot overflow.
+/// The whole second at or before an instant; jiff counts towards the epoch.
 fn floor_second(instant: Timestamp) -> i64 {
     let toward_zero = instant.as_second();
     if instant.subsec_nanosecond() < 0 {

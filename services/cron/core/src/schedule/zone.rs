@@ -61,10 +61,8 @@ impl ZoneError {
 impl Zone {
     /// Coordinated universal time, the zone of a job that names none.
     pub fn utc() -> Self {
-        Self(Arc::new(Table {
-            name: "UTC".to_owned(),
-            segments: segments(&TimeZone::UTC),
-        }))
+        static UTC: LazyLock<Zone> = LazyLock::new(|| Zone::new("UTC", &TimeZone::UTC));
+        UTC.clone()
     }
 
     /// The zone's name as the database spells it.
@@ -128,10 +126,14 @@ impl Zone {
             .find(|known| known.eq_ignore_ascii_case(name))
             .ok_or_else(|| unknown(name, &known))?;
         let zone = database.get(canonical).map_err(|_| unknown(name, &known))?;
-        Ok(Self(Arc::new(Table {
-            name: canonical.clone(),
-            segments: segments(&zone),
-        })))
+        Ok(Self::new(canonical, &zone))
+    }
+
+    fn new(name: &str, zone: &TimeZone) -> Self {
+        Self(Arc::new(Table {
+            name: name.to_owned(),
+            segments: segments(zone),
+        }))
     }
 }
 
