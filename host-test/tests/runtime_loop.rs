@@ -14,6 +14,22 @@ mod common;
 use mainstay_host_test::workload::Phase;
 use serde_json::Value;
 
+/// The probe with the callee composed in: its calls never leave the store.
+fn composed(mode: &str) -> (tempfile::NamedTempFile, common::Builder) {
+    let decode = |name: &str| {
+        let bytes = std::fs::read(common::component_path(name)).unwrap();
+        mainstay_compose::Component::decode(name, &bytes).unwrap()
+    };
+    let (service, callee) = (decode("test/loop-probe"), decode("test/loop-callee"));
+    let joined = mainstay_compose::join(&service, &[callee], &mainstay_compose::Host::new(["wasi"])).unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".wasm").unwrap();
+    std::fs::write(file.path(), joined).unwrap();
+    let builder = common::service("test/loop-probe")
+        .with_service(|service| service.image = file.path().to_owned())
+        .environment("PROBE_MODE", mode);
+    (file, builder)
+}
+
 /// What the probe saw.
 async fn probe(probe: common::Builder) -> Value {
     let (status, stdout, stderr) = probe.run().await;
@@ -81,17 +97,30 @@ async fn an_idle_service_wakes_at_most_once_a_second() {
 }
 
 #[tokio::test]
+async fn a_composed_service_loses_no_completion_either() {
+    let (_file, probing) = composed("completions");
+    let seen = probe(
+        probing
+            .environment("PROBE_CALLS", "50000")
+            .environment("PROBE_IN_FLIGHT", "1024"),
+    )
+    .await;
+    assert_eq!(seen["calls"], 50_000, "{seen}");
+    assert_eq!(seen["sum"], seen["expected"], "{seen}");
+}
+
+#[tokio::test]
 async fn a_call_past_its_deadline_or_dropped_is_cancelled_and_its_place_is_free_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let seen = probe(probing("surroundings").volume(folder.path(), "/state")).await;
-    assert_eq!(seen["timed_out"], 64, "{seen}");
-    assert_eq!(seen["cancelled"], 32, "{seen}");
-    assert_eq!(seen["port_in_use"], true, "{seen}");
-    assert_eq!(seen["state"], "checksum 7bc32879, must be 00000000", "{seen}");
-    let mut files: Vec<_> = std::fs::read_dir(folder.path().join("probe"))
-        .unwrap()
-        .map(|f| f.unwrap().file_name())
-        .collect();
-    files.sort();
-    assert_eq!(files, ["counts.state.corrupt-1"]);
+    let (_file, composed) = composed("surroundings");
+    for probing in [probing("surroundings"), composed] {
+        let folder = tempfile::tempdir().unwrap();
+        let seen = probe(probing.volume(folder.path(), "/state")).await;
+        assert_eq!(seen["timed_out"], 64, "{seen}");
+        assert_eq!(seen["cancelled"], 32, "{seen}");
+        assert_eq!(seen["port_in_use"], true, "{seen}");
+        assert_eq!(seen["state"], "checksum 7bc32879, must be 00000000", "{seen}");
+        let entries = std::fs::read_dir(folder.path().join("probe")).unwrap();
+        let files: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["counts.state.corrupt-1"]);
+    }
 }

@@ -36,7 +36,7 @@ pub(super) enum Item {
 
 impl Table {
     pub(super) fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
-        let reader = Reader { path, text };
+        let reader = Reader::new(path, text);
         match DeTable::parse(text) {
             Ok(table) => Ok(reader.table(table.get_ref(), 1)),
             Err(error) => {
@@ -96,12 +96,18 @@ impl Table {
 
 struct Reader<'a> {
     path: &'a str,
-    text: &'a str,
+    /// Where the lines end: a file may have a hundred thousand tables, and each value is asked for its line.
+    line_ends: Vec<usize>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(path: &'a str, text: &str) -> Self {
+        let line_ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
+        Self { path, line_ends }
+    }
+
     fn line(&self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+        1 + self.line_ends.partition_point(|end| *end < offset)
     }
 
     fn table(&self, table: &DeTable<'_>, line: usize) -> Table {

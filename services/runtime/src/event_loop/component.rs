@@ -104,13 +104,19 @@ impl EventLoop<'_> {
     /// Runs tasks, blocking for I/O and timers, until a call is in flight or the service has `finished`.
     fn block_in_tokio(&mut self, finished: impl Fn() -> bool) {
         let runtime = self.runtime;
+        let mut leaving = false;
         runtime.block_on(poll_fn(|context| {
-            self.run_ready_tasks(context);
-            if in_flight() > 0 || finished() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
+            if leaving {
+                return Poll::Ready(());
             }
+            self.run_ready_tasks(context);
+            leaving = in_flight() > 0 || finished();
+            if leaving {
+                // Not at once: tokio wakes tasks that yielded only when it has polled its driver, and forgets them if
+                // it never gets there.
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
         }));
     }
 

@@ -212,6 +212,7 @@ impl From<Ipv4Addr> for Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn names_and_addresses_are_read_and_shown_the_same() {
@@ -283,5 +284,23 @@ mod tests {
                 .to_string()
                 .contains("at most 253 characters")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd_to_read(text in "\\PC{0,40}") {
+            let _ = Endpoint::parse(&text, Some(1));
+        }
+
+        #[test]
+        fn what_is_shown_reads_as_the_same(
+            text in "\\[?[a-zA-Z0-9._:-]{0,20}\\]?(:[0-9]{1,6})?",
+            default_port in proptest::option::of(1_u16..),
+        ) {
+            if let Ok(endpoint) = Endpoint::parse(&text, default_port) {
+                prop_assert_ne!(endpoint.port(), 0);
+                prop_assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Sockets: names resolved, connections dialed, TLS.
 //!
-//! Three facts of the guest shape this module. tokio resolves a name on a thread, and a guest has none, so no name
+//! Four facts of the guest shape this module. tokio resolves a name on a thread, and a guest has none, so no name
 //! may reach tokio: [`Resolver`] asks the host and hands out addresses. WASI 0.2 has no `TCP_NODELAY`, so two writes
-//! that the peer has to see together cost a delayed acknowledgement, 40 ms: [`Coalesced`] makes one write of them. And
-//! a guest has no system trust store: [`tls`] brings roots of its own, or takes those it is given.
+//! that the peer has to see together cost a delayed acknowledgement, 40 ms: [`Coalesced`] makes one write of them.
+//! `writev`, which hyper and rustls prefer, blocks the whole service when a socket is full: put every socket under a
+//! [`Coalesced`], accepted ones too. And a guest has no system trust store: `tls` brings roots of its own, or takes
+//! those it is given.
 //!
 //! | module | idea |
 //! |---|---|
@@ -12,7 +14,7 @@
 //! | [`dial`] | a connection to the first address that answers |
 //! | [`coalesce`] | one write for each flight of a protocol |
 //! | [`stream`] | what a dialer returns, plain or TLS |
-//! | [`tls`] | who is trusted, which certificate is shown, what went wrong (feature `tls`) |
+//! | `tls` | who is trusted, which certificate is shown, what went wrong (feature `tls`) |
 
 pub mod coalesce;
 pub mod dial;

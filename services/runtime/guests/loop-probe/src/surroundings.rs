@@ -8,13 +8,14 @@ use std::time::Duration;
 use mainstay_runtime::callback::{CallbackError, Callbacks};
 use mainstay_runtime::listener::Listener;
 use mainstay_runtime::state::{Loaded, StateFile};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_local};
 
 use crate::{callee, overlap};
 
 const LONG: u64 = 600_000;
 
 pub(crate) async fn probe() -> Result<String, String> {
+    yields().await?;
     let timed_out = deadlines().await?;
     let cancelled = cancellation().await?;
     port_in_use()?;
@@ -22,6 +23,22 @@ pub(crate) async fn probe() -> Result<String, String> {
     Ok(format!(
         "{{\"timed_out\":{timed_out},\"cancelled\":{cancelled},\"port_in_use\":true,\"state\":{state:?}}}"
     ))
+}
+
+/// A task that yields in the very turn in which a call begins goes on.
+async fn yields() -> Result<(), String> {
+    let callbacks = Callbacks::new(1);
+    for id in 0..100 {
+        // Nothing is in flight, so the loop blocks in tokio.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let calling = callbacks.clone();
+        let call = spawn_local(async move { calling.call(Duration::from_secs(30), callee::echo(id)).await });
+        tokio::task::yield_now().await;
+        if call.await.map_err(|error| error.to_string())? != Ok(id) {
+            return Err("a call of a task that did not yield failed".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// Calls that never return in time end by their deadline, and leave room for one that does.
