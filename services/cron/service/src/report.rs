@@ -11,7 +11,7 @@ use mainstay_cron_core::{End, Engine, Job, JobId, Moment, RunKey};
 /// Writes the log, and keeps what a line needs until it is written.
 #[derive(Default)]
 pub(crate) struct Report {
-    /// How late the last attempt of each run that is not over started.
+    /// How late each run that is not over started.
     lags: HashMap<RunKey, Duration>,
     zones: HashMap<String, TimeZone>,
 }
@@ -21,7 +21,10 @@ impl Report {
     pub(crate) fn tell(&mut self, action: &Action, engine: &Engine) {
         match action {
             Action::Start(start) => {
-                self.lags.insert(start.key, start.actual.since(start.due));
+                // That of the first attempt: the others wait on purpose.
+                self.lags
+                    .entry(start.key)
+                    .or_insert_with(|| start.actual.since(start.due));
             }
             Action::Cancel(_) => {}
             Action::Retrying {
@@ -33,7 +36,14 @@ impl Report {
                 let Some(job) = engine.job(key.job) else { return };
                 let scheduled = self.local(job, key.scheduled);
                 let retry_in = short(*delay);
-                tracing::warn!(job = %job.name, scheduled, attempt, retry_in, error = &**error, "attempt failed");
+                tracing::warn!(
+                    job = &*job.name,
+                    scheduled,
+                    attempt,
+                    retry_in,
+                    error = &**error,
+                    "attempt failed"
+                );
             }
             Action::Finished(over) => self.finished(over, engine),
             Action::Missed {
@@ -50,11 +60,18 @@ impl Report {
                     return;
                 };
                 let newest = self.local(job, *scheduled);
-                tracing::warn!(job = %job.name, count, newest, reason = reason.as_str(), next, "missed");
+                tracing::warn!(
+                    job = &*job.name,
+                    count,
+                    newest,
+                    reason = reason.as_str(),
+                    next,
+                    "missed"
+                );
             }
             Action::Paused(job) => {
                 let Some(job) = engine.job(*job) else { return };
-                tracing::warn!(job = %job.name, "suspended after a failure, until it is resumed");
+                tracing::warn!(job = &*job.name, "suspended after a failure, until it is resumed");
             }
             Action::ClockBack { by, resumes: None } => {
                 tracing::warn!(

@@ -263,12 +263,16 @@ fn say_what_begins(engine: &Engine, jobs: usize, recovered: &Recovered, kept: bo
     }
     for gone in dropped {
         let runs: HashSet<String> = gone.runs.iter().map(ToString::to_string).collect();
-        tracing::warn!(job = %gone.job, ?runs, "no longer configured, its unfinished runs are dropped");
+        tracing::warn!(
+            job = &*gone.job,
+            ?runs,
+            "no longer configured, its unfinished runs are dropped"
+        );
     }
     for (id, job) in engine.jobs() {
         let idle = engine.next_tick(id).is_none() && !job.schedule.is_startup();
         if idle && !job.policy.suspend && !engine.job_state(id).is_some_and(|state| state.suspended) {
-            tracing::warn!(job = %job.name, schedule = job.schedule.text(), "has no tick any more");
+            tracing::warn!(job = &*job.name, schedule = job.schedule.text(), "has no tick any more");
         }
     }
 }
