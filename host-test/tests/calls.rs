@@ -93,6 +93,13 @@ async fn async_calls_overlap() {
 }
 
 #[tokio::test]
+async fn more_calls_than_there_is_room_for_wait_for_each_other() {
+    let (status, stdout, _) = caller(&["overlap 1500 50"]).component("test/link-callee").run().await;
+    assert_eq!((status.state, status.calls.finished), (Phase::Completed, 1500), "{status}");
+    assert_eq!(stdout, format!("overlapped {:?}\n", vec![1; 1500]));
+}
+
+#[tokio::test]
 async fn calls_that_find_all_warm_instances_busy_have_instances_of_their_own() {
     let builder =
         caller(&["overlap 3 100", "count 1"]).component_with("test/link-callee", |callee| callee.pool_size = 1);

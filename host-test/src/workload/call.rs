@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use wasmtime::component::{ComponentExportIndex, LinkerInstance, Val};
-use wasmtime::{AsContextMut as _, Engine, StoreContextMut, format_err};
+use wasmtime::{AsContextMut as _, StoreContextMut, format_err};
 
+use super::Host;
 use super::fault;
 use super::job::{Call, Reply, Values};
 use super::pool::Pool;
@@ -40,7 +41,7 @@ impl Default for Deadlines {
 
 /// What all calls of a workload share.
 pub(super) struct Caller {
-    pub(super) engine: Engine,
+    pub(super) host: Host,
     pub(super) deadlines: Deadlines,
     pub(super) counts: CallCounts,
 }
@@ -51,6 +52,8 @@ pub(super) struct Target {
     pub(super) callee: Arc<Unit>,
     pub(super) pool: Option<Arc<Pool>>,
     pub(super) function: ComponentExportIndex,
+    /// Whether the service is the one who calls.
+    pub(super) by_service: bool,
     /// Whether parameters or results carry streams.
     pub(super) has_streams: bool,
     /// `mainstay:cron/job@0.1.0.run`, for messages.
@@ -125,9 +128,17 @@ impl Target {
 
     async fn call_in_fresh_instance(&self, call: Call) -> wasmtime::Result<Values> {
         let (reply, answer) = oneshot::channel();
-        let (engine, callee) = (self.caller.engine.clone(), Arc::clone(&self.callee));
+        let slot = match self.by_service {
+            true => Some(Arc::clone(self.caller.host.slots()).acquire_owned().await?),
+            false => None,
+        };
+        let callee = Arc::clone(&self.callee);
         // In a task of its own, because one store's event loop cannot run within another's.
-        let instance = task::spawn(async move { in_fresh_instance(&engine, &callee, call, reply).await });
+        let instance = task::spawn(async move {
+            let ended = in_fresh_instance(&callee, call, reply).await;
+            drop(slot);
+            ended
+        });
         match answer.await {
             Ok(answer) => {
                 if self.has_streams {
@@ -185,8 +196,8 @@ fn exchange_context(state: &mut State, id: u32) -> wasmtime::Result<wasmtime::co
 }
 
 /// One call in an instance made for it.
-async fn in_fresh_instance(engine: &Engine, callee: &Unit, call: Call, reply: Reply) -> wasmtime::Result<()> {
-    let mut store = callee.store(engine)?;
+async fn in_fresh_instance(callee: &Unit, call: Call, reply: Reply) -> wasmtime::Result<()> {
+    let mut store = callee.store()?;
     let instance = callee.pre.instantiate_async(&mut store).await?;
     let ended = store
         .run_concurrent(async move |accessor| call.run(accessor, instance, reply).await)

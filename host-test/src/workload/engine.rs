@@ -2,21 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::image;
 use super::state::State;
+use super::ticker::Ticker;
 use super::wasi;
-
-/// How long guest code may run before it yields to the other guests of its workload.
-pub const TIME_SLICE: Duration = Duration::from_millis(10);
 
 /// How many instances the process can hold at a time, over all workloads.
 const MAX_INSTANCES: u32 = 1_000;
+
+/// How many of them calls by services may take. The rest is for what those call in turn, for warm instances and for
+/// HTTP requests, so that callers never wait for their callees' room.
+const CALLS_BY_SERVICES: usize = 500;
 
 /// Bytes of a slot that are cleared by writing zeros instead of by a system call when its instance ends.
 const KEEP_RESIDENT: usize = 128 << 10;
@@ -26,6 +28,8 @@ const KEEP_RESIDENT: usize = 128 << 10;
 pub struct Host {
     engine: Engine,
     interfaces: Arc<Linker<State>>,
+    ticker: Arc<Ticker>,
+    slots: Arc<Semaphore>,
     cache: Option<PathBuf>,
 }
 
@@ -36,11 +40,13 @@ impl Host {
     /// If this machine cannot run Wasmtime.
     pub fn new(cache: Option<&Path>) -> anyhow::Result<Self> {
         let engine = pooling().or_else(|_| on_demand()).context("starting Wasmtime")?;
-        tick(&engine).context("starting the thread that interrupts guests")?;
+        let ticker = Ticker::start(&engine).context("starting the thread that interrupts guests")?;
         let interfaces = Arc::new(wasi::interfaces(&engine).map_err(anyhow::Error::from)?);
         Ok(Self {
             engine,
             interfaces,
+            ticker: Arc::new(ticker),
+            slots: Arc::new(Semaphore::new(CALLS_BY_SERVICES)),
             cache: cache.map(Path::to_owned),
         })
     }
@@ -53,8 +59,14 @@ impl Host {
         image::load(&self.engine, self.cache.as_deref(), image)
     }
 
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
+    /// Threads that run guests tell when they sleep.
+    pub(super) fn ticker(&self) -> &Arc<Ticker> {
+        &self.ticker
+    }
+
+    /// One for each fresh instance that a call by a service may have. Others wait, rather than fail for want of room.
+    pub(super) fn slots(&self) -> &Arc<Semaphore> {
+        &self.slots
     }
 
     /// WASI and the other interfaces that the host itself offers.
@@ -95,17 +107,4 @@ fn pooling() -> anyhow::Result<Engine> {
 /// For machines that do not let a process reserve the address space of the pool.
 fn on_demand() -> anyhow::Result<Engine> {
     Ok(Engine::new(&config())?)
-}
-
-/// Advances the engine's epoch once per time slice, for as long as the engine lives.
-fn tick(engine: &Engine) -> std::io::Result<()> {
-    let engine = engine.weak();
-    std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TIME_SLICE);
-        }
-    })?;
-    Ok(())
 }

@@ -141,7 +141,7 @@ impl Handler {
         respond: oneshot::Sender<wasmtime::Result<hyper::Response<WasiBody>>>,
         on_sent: oneshot::Receiver<()>,
     ) -> wasmtime::Result<()> {
-        let mut store = self.unit.store(&self.caller.engine)?;
+        let mut store = self.unit.store()?;
         let proxy = self.proxy.instantiate_async(&mut store).await?;
         let proxy = &proxy;
         let ended = store.run_concurrent(async move |accessor| {

@@ -7,13 +7,16 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::call::Caller;
+use super::http::Handler;
 use super::prepare::Prepared;
-use super::restart::{Budget, RestartPolicy};
+use super::restart::Budget;
 use super::service::Service;
 use super::status::{Phase, Status};
+use super::ticker::Ticker;
 
 /// Publishes what a workload is doing.
 pub(super) struct Reporter {
@@ -38,64 +41,94 @@ impl Reporter {
     }
 }
 
-/// Runs a workload until its service ends for good or `stop` is sent.
+/// How a workload ended.
+type End = (Phase, Option<String>);
+
+/// Runs a workload until its service ends for good or `stop` is sent. The last status comes when nothing of it is left.
 pub(super) fn run(
     prepared: Prepared,
     http: Option<TcpListener>,
-    budget: (RestartPolicy, u64),
+    budget: Budget,
     reporter: &Reporter,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return reporter.report(Phase::Error, Some(format!("starting the workload's runtime: {error}"))),
-    };
     let Prepared {
         service,
         handler,
-        caller,
         volumes,
         loopback,
         ..
     } = prepared;
-    let budget = Budget::new(budget.0, budget.1);
-    runtime.block_on(tokio::task::unconstrained(async {
-        if let (Some(handler), Some(listener)) = (handler, http) {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => drop(tokio::spawn(handler.serve(listener))),
-                Err(error) => return reporter.report(Phase::Error, Some(format!("serving HTTP: {error}"))),
-            }
+    let ticker = Arc::clone(reporter.caller.host.ticker());
+    let (phase, reason) = match runtime(&ticker) {
+        Ok(runtime) => {
+            ticker.wake();
+            let end = runtime.block_on(tokio::task::unconstrained(live(
+                service,
+                handler.zip(http),
+                budget,
+                reporter,
+                stop,
+            )));
+            // Guests first, then what they use.
+            drop(runtime);
+            ticker.sleep();
+            end
         }
-        let ended = async {
-            match &service {
-                Some(service) => supervise(service, &caller, budget, reporter).await,
-                None => {
-                    reporter.report(Phase::Running, None);
-                    std::future::pending().await
-                }
-            }
-        };
-        tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => reporter.report(Phase::Completed, Some("stopped".to_owned())),
-            () = ended => {}
-        }
-    }));
-    // Guests first, then what they use.
-    drop(runtime);
+        Err(error) => (Phase::Error, Some(format!("starting the workload's runtime: {error}"))),
+    };
     drop((volumes, loopback));
+    reporter.report(phase, reason);
 }
 
-async fn supervise(service: &Service, caller: &Caller, mut budget: Budget, reporter: &Reporter) {
+/// A runtime that tells the ticker when its thread sleeps.
+fn runtime(ticker: &Arc<Ticker>) -> std::io::Result<Runtime> {
+    let (sleeping, waking) = (Arc::clone(ticker), Arc::clone(ticker));
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(move || sleeping.sleep())
+        .on_thread_unpark(move || waking.wake())
+        .build()
+}
+
+async fn live(
+    service: Option<Service>,
+    http: Option<(Arc<Handler>, TcpListener)>,
+    budget: Budget,
+    reporter: &Reporter,
+    mut stop: watch::Receiver<bool>,
+) -> End {
+    if let Some((handler, listener)) = http {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => drop(tokio::spawn(handler.serve(listener))),
+            Err(error) => return (Phase::Error, Some(format!("serving HTTP: {error}"))),
+        }
+    }
+    let ended = async {
+        match &service {
+            Some(service) => supervise(service, budget, reporter).await,
+            None => {
+                reporter.report(Phase::Running, None);
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => (Phase::Completed, Some("stopped".to_owned())),
+        end = ended => end,
+    }
+}
+
+async fn supervise(service: &Service, mut budget: Budget, reporter: &Reporter) -> End {
     loop {
         reporter.report(Phase::Running, None);
         let started = Instant::now();
-        let Err(failure) = service.run(&caller.engine).await else {
-            return reporter.report(Phase::Completed, None);
+        let Err(failure) = service.run().await else {
+            return (Phase::Completed, None);
         };
-        let uptime = started.elapsed();
-        let Some(delay) = budget.spend(uptime, rand::random()) else {
-            return reporter.report(
+        let Some(delay) = budget.spend(started.elapsed(), rand::random()) else {
+            return (
                 Phase::Error,
                 Some(format!("{failure:#} (restarts used up: {})", budget.spent())),
             );

@@ -52,6 +52,7 @@ pub(super) fn link(host: &Host, caller: &Arc<Caller>, unlinked: Vec<Unlinked>) -
         caller,
         exporters: exporters(&unlinked),
         components: unlinked.iter().map(component).collect(),
+        service: unlinked.iter().position(|each| each.is_service),
         rest: unlinked.into_iter().map(Some).collect(),
         linked: BTreeMap::new(),
         path: Vec::new(),
@@ -78,6 +79,7 @@ struct Links<'a> {
     caller: &'a Arc<Caller>,
     exporters: BTreeMap<String, Vec<usize>>,
     components: Vec<(String, Component)>,
+    service: Option<usize>,
     /// What is not linked yet.
     rest: Vec<Option<Unlinked>>,
     linked: BTreeMap<usize, Linked>,
@@ -113,7 +115,7 @@ impl Links<'_> {
             pre,
             recipe,
         });
-        let pool = pool.map(|limits| Arc::new(Pool::new(self.host.engine(), &unit, limits)));
+        let pool = pool.map(|limits| Arc::new(Pool::new(&unit, limits)));
         let linked = Linked { unit, pool };
         self.linked.insert(index, linked.clone());
         Ok(linked)
@@ -176,6 +178,7 @@ impl Links<'_> {
                 callee: Arc::clone(&callee.unit),
                 pool: callee.pool.clone(),
                 function: index,
+                by_service: self.service == self.path.last().copied(),
                 has_streams: handles == Handles::Streams,
                 name: format!("{interface}.{function}"),
             });

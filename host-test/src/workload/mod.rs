@@ -8,7 +8,7 @@
 //! - `prepare`, `link`, `signature`, `unit`: everything compiled, linked and checked before anything runs
 //! - `call`, `job`, `pool`, `streams`: a call from one component into another, in a fresh or a warm instance
 //! - `state`, `limits`, `volumes`, `sockets`, `http_egress`: what a guest has and what it may do
-//! - `life`, `service`, `restart`, `http`, `task`: a thread that runs it all until the end
+//! - `life`, `service`, `restart`, `http`, `task`, `ticker`: a thread that runs it all until the end
 //! - `explain`, `fault`: what does not link and what failed, in words
 
 mod call;
@@ -36,6 +36,7 @@ pub mod status;
 pub mod stdio;
 mod streams;
 mod task;
+mod ticker;
 mod unit;
 mod volumes;
 mod wasi;
@@ -48,14 +49,16 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 
 pub use call::Deadlines;
-pub use engine::{Host, TIME_SLICE};
+pub use engine::Host;
 pub(crate) use explain::SERVED;
 pub use options::Options;
 pub use restart::RestartPolicy;
 pub use spec::Spec;
 pub use status::{Phase, Status};
+pub use ticker::TIME_SLICE;
 
 use life::Reporter;
+use restart::Budget;
 use stdio::{Captured, Stdio};
 
 /// A workload that was started. Dropping it stops it.
@@ -94,10 +97,8 @@ impl Workload {
             changes,
             caller: Arc::clone(&caller),
         };
-        let budget = (
-            options.restart.clone(),
-            spec.service.as_ref().map_or(0, |service| service.max_restarts),
-        );
+        let max_restarts = spec.service.as_ref().map_or(0, |service| service.max_restarts);
+        let budget = Budget::new(options.restart.clone(), max_restarts);
         let thread = std::thread::Builder::new()
             .name(format!("workload {}", spec.name))
             .spawn(move || life::run(prepared, listener, budget, &reporter, on_stop))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
-use wasmtime::{Engine, format_err};
+use wasmtime::format_err;
 
 use super::fault;
 use super::job::{Call, Reply, Values};
@@ -25,7 +25,6 @@ pub(super) struct Limits {
 
 /// The warm instances of one component.
 pub(super) struct Pool {
-    engine: Engine,
     component: Arc<Unit>,
     limits: Limits,
     warm: Mutex<Vec<Arc<Warm>>>,
@@ -54,9 +53,8 @@ struct Lease<'a> {
 }
 
 impl Pool {
-    pub(super) fn new(engine: &Engine, component: &Arc<Unit>, limits: Limits) -> Self {
+    pub(super) fn new(component: &Arc<Unit>, limits: Limits) -> Self {
         Self {
-            engine: engine.clone(),
             component: Arc::clone(component),
             limits,
             warm: Mutex::default(),
@@ -105,9 +103,9 @@ impl Pool {
     fn start(&self) -> Warm {
         let (requests, incoming) = mpsc::unbounded_channel();
         let fault = Arc::new(OnceLock::new());
-        let (engine, component, noted) = (self.engine.clone(), Arc::clone(&self.component), Arc::clone(&fault));
+        let (component, noted) = (Arc::clone(&self.component), Arc::clone(&fault));
         let task = task::spawn(async move {
-            if let Err(error) = serve(&engine, &component, incoming).await {
+            if let Err(error) = serve(&component, incoming).await {
                 let _ = noted.set(fault::in_words(&error));
             }
         });
@@ -146,8 +144,8 @@ impl Drop for Lease<'_> {
 }
 
 /// Serves requests in one instance until nobody can send any, or one traps.
-async fn serve(engine: &Engine, unit: &Unit, mut requests: mpsc::UnboundedReceiver<Request>) -> wasmtime::Result<()> {
-    let mut store = unit.store(engine)?;
+async fn serve(unit: &Unit, mut requests: mpsc::UnboundedReceiver<Request>) -> wasmtime::Result<()> {
+    let mut store = unit.store()?;
     let instance = unit.pre.instantiate_async(&mut store).await?;
     let served = store.run_concurrent(async move |accessor| {
         let mut calls = FuturesUnordered::new();

@@ -67,7 +67,7 @@ pub(super) fn prepare(host: &Host, spec: &Spec, options: &Options) -> anyhow::Re
     }
     let Kitchen { loopback, stdio, .. } = kitchen;
     let caller = Arc::new(Caller {
-        engine: host.engine().clone(),
+        host: host.clone(),
         deadlines: options.deadlines.clone(),
         counts: CallCounts::default(),
     });

@@ -1,7 +1,6 @@
 //! One run of a service, from a new store to its end.
 
 use anyhow::{Context as _, bail};
-use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings as p2;
@@ -51,10 +50,10 @@ impl Service {
     ///
     /// # Errors
     /// Why it failed: a trap of its own or of a callee, an exit code, an `err`.
-    pub(super) async fn run(&self, engine: &Engine) -> anyhow::Result<()> {
+    pub(super) async fn run(&self) -> anyhow::Result<()> {
         let mut store = self
             .unit
-            .store(engine)
+            .store()
             .map_err(anyhow::Error::from)
             .context("preparing the service")?;
         let ended = match &self.command {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::component::InstancePre;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
@@ -37,9 +37,9 @@ pub(super) struct Recipe {
 
 impl Unit {
     /// A store for a new instance.
-    pub(super) fn store(&self, engine: &Engine) -> wasmtime::Result<Store<State>> {
+    pub(super) fn store(&self) -> wasmtime::Result<Store<State>> {
         let state = State::new(self.recipe.context()?, self.recipe.memory_limit);
-        let mut store = Store::new(engine, state);
+        let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
         // tokio's own yield: a guest in a busy loop is taken up again only after timers and sockets were looked at.
