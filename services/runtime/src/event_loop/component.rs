@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Runtime, RuntimeMetrics};
 use tokio::task::LocalSet;
 
 use super::timer::Timer;
@@ -44,6 +44,7 @@ pub(crate) async fn drive<T: 'static>(
     let began = Instant::now();
     let mut event_loop = EventLoop {
         runtime: &runtime,
+        metrics: runtime.metrics(),
         tasks: LocalSet::new(),
         timer: Timer::new(),
         pace: PACE,
@@ -84,6 +85,8 @@ pub(crate) async fn drive<T: 'static>(
 
 struct EventLoop<'a> {
     runtime: &'a Runtime,
+    metrics: RuntimeMetrics,
+    /// The local tasks: all of ours. Libraries may spawn others on the runtime itself.
     tasks: LocalSet,
     /// Ends the wait in the component model when it is time for a turn. Kept between waits: cancelling costs a call.
     timer: Timer,
@@ -118,6 +121,8 @@ impl EventLoop<'_> {
             }
             Poll::Pending
         }));
+        // What the driver woke last on the runtime itself runs in the next turn.
+        self.eager_until = Instant::now() + EAGER;
     }
 
     /// Runs tasks, waiting for completions, until the loop may block again or the service has `finished`.
@@ -150,6 +155,10 @@ impl EventLoop<'_> {
             context.waker().wake_by_ref();
             return true;
         }
+        // A local task woke one that a library spawned on the runtime itself, which runs in turns only.
+        if self.metrics.global_queue_depth() > 0 {
+            return true;
+        }
         // Tasks that ran may have written to a socket whose answer is near; a timer that rang says that none did.
         let timer_rang = self.timer.rang(context);
         let slowest = if in_flight() > 0 { SLOWEST_PACE } else { IDLE_PACE };
@@ -164,11 +173,18 @@ impl EventLoop<'_> {
 
     /// Lets tokio's driver collect I/O events and expired timers, and wake their tasks, without blocking.
     fn turn_tokio(&mut self) {
-        let events = self.runtime.metrics().io_driver_ready_count();
-        // A task that yields is polled again only after the driver was.
-        self.runtime.block_on(tokio::task::yield_now());
+        let events = self.metrics.io_driver_ready_count();
+        let has_own_tasks = self.metrics.num_alive_tasks() > 0;
+        self.runtime.block_on(async {
+            // A task that yields is polled again only after the runtime's own tasks ran and the driver was polled.
+            tokio::task::yield_now().await;
+            if has_own_tasks {
+                // Once more for those that the driver has woken.
+                tokio::task::yield_now().await;
+            }
+        });
         self.last_turn = Instant::now();
-        if self.runtime.metrics().io_driver_ready_count() != events {
+        if self.metrics.io_driver_ready_count() != events {
             self.eager_until = self.last_turn + EAGER;
         }
         self.turns.add(1);

@@ -7,9 +7,10 @@
 //! - no call in flight: block in tokio until I/O or a timer, or until a task starts a call;
 //! - calls in flight: wait in the component model, and turn tokio's driver at a [`PACE`] without blocking.
 //!
-//! Tasks run in both states, and on one thread. A task polls the future of a call itself: a completion wakes that
+//! Local tasks run in both states, and on one thread. A task polls the future of a call itself: a completion wakes that
 //! task and no other, which is why none can get lost between the two worlds, and why a busy service needs a turn of
-//! the driver only for its sockets and timers, never for a callback. Dropping the future cancels the call.
+//! the driver only for its sockets and timers, never for a callback. Dropping the future cancels the call. Tasks that a
+//! library spawns on the runtime itself (`tokio::spawn`) run in the driver's turns; they cannot make calls.
 //!
 //! Nothing outside this module knows of it. When tokio stands on WASI 0.3 it goes away.
 
@@ -54,7 +55,7 @@ pub enum Waiting {
 
 /// Waits for a call of an `async func` import.
 ///
-/// While such a call is awaited the loop waits in the component model. Every WASI 0.3 future that a task awaits must be
+/// Only a local task may make one. While such a call is awaited the loop waits in the component model. Every WASI 0.3 future that a task awaits must be
 /// awaited in this way, or it stands still until the next I/O event; [`Callbacks`](crate::callback::Callbacks) does
 /// so for callbacks.
 pub async fn component_model<T>(call: impl Future<Output = T>) -> T {

@@ -67,11 +67,11 @@ pub(crate) fn listen() -> Result<Listener, String> {
     Listener::bind(address).map_err(|error| format!("listen on {address}: {error}"))
 }
 
-/// Serves an echo of numbers from now on, and says where.
+/// Serves an echo of numbers from now on, and says where. As libraries do, it answers from tasks of the runtime's own.
 pub(crate) fn serve_echo() -> Result<SocketAddr, String> {
     let echo = listen()?;
     let address = echo.address();
-    spawn_local(echo.serve(4, async |stream, _| answer_echoes(stream).await));
+    spawn_local(echo.serve(4, async |stream, _| drop(tokio::spawn(answer_echoes(stream)))));
     Ok(address)
 }
 
