@@ -61,6 +61,11 @@ fn hashed_fields_intervals_and_instants() {
 }
 
 #[test]
+fn schedules_in_words() {
+    table::run(&table::read("ocps/words.txt"), check);
+}
+
+#[test]
 fn every_clause_has_vectors_and_there_are_two_hundred() {
     let mut vectors = 0;
     for (version, clauses) in CLAUSES {
@@ -103,6 +108,7 @@ fn check(vector: &Vector) -> Result<(), String> {
         "next" => next(&schedule, &vector.arguments),
         "same" => same(&schedule, &vector.arguments),
         "fields" => equal(schedule.fields().unwrap_or("none"), &vector.arguments),
+        "words" => equal(schedule.describe().as_str(), &vector.arguments),
         "never" => never(&schedule, &vector.arguments),
         "startup" => {
             let now = civil("2025-01-01T00:00");

@@ -55,6 +55,19 @@ impl Every {
         self.tick(self.ticks_in(before.as_nanosecond() - self.anchor.as_nanosecond() - 1))
     }
 
+    /// In words.
+    pub(super) fn describe(&self) -> String {
+        let mut rest = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX);
+        let mut length = String::new();
+        for (unit, size) in UNITS {
+            if rest >= size {
+                length.push_str(&format!("{}{unit}", rest / size));
+                rest %= size;
+            }
+        }
+        format!("every {length}, counted from {}", self.anchor)
+    }
+
     /// How many whole intervals fit in so many nanoseconds (not negative).
     fn ticks_in(&self, nanoseconds: i128) -> i128 {
         nanoseconds / self.nanoseconds()

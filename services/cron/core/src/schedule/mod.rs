@@ -8,6 +8,7 @@
 //! - `pattern`, `bits`: the civil times that a pattern matches
 //! - `zone`, `calendar`: time zones, and what changes of the clocks do to a schedule
 //! - `ticks`: iterators
+//! - `describe`: a schedule in words
 //!
 //! # The text
 //!
@@ -37,6 +38,7 @@
 mod alias;
 mod bits;
 mod calendar;
+mod describe;
 mod error;
 mod every;
 mod field;
@@ -219,6 +221,26 @@ impl Schedule {
         match &self.kind {
             Kind::Calendar { resolved, .. } => Some(resolved),
             _ => None,
+        }
+    }
+
+    /// The schedule in words, to check what was meant.
+    ///
+    /// ```
+    /// # use mainstay_cron_core::schedule::{ParseContext, Schedule};
+    /// let context = ParseContext { zone: "Asia/Tokyo".parse()?, ..ParseContext::default() };
+    /// let schedule = Schedule::parse("30 4 LW * *", &context)?;
+    /// assert_eq!(schedule.describe(), "at 04:30 on the last weekday of the month, in Asia/Tokyo");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Calendar { calendar, resolved } => {
+                format!("{}, in {}", describe::describe(resolved), calendar.zone().name())
+            }
+            Kind::Every(every) => every.describe(),
+            Kind::At(instant) => format!("once, at {instant}"),
+            Kind::Startup => "when the service starts".to_owned(),
         }
     }
 
