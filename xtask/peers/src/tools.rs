@@ -22,6 +22,18 @@ pub fn python() -> Result<PathBuf> {
     bail!("{} is missing: `cargo xtask test` fetches it", python.display())
 }
 
+/// The nats-server of Debian 12, version 2.9: the oldest that is tested.
+///
+/// # Errors
+/// It is not there; the command that fetches it.
+pub fn older_nats_server() -> Result<PathBuf> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/nats-server/usr/sbin/nats-server");
+    if program.is_file() {
+        return Ok(program);
+    }
+    bail!("{} is missing: `cargo xtask test` fetches it", program.display())
+}
+
 /// A program, wherever it is.
 ///
 /// # Errors

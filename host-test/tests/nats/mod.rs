@@ -1,0 +1,96 @@
+//! The NATS service in a workload, a nats-server beside it, and a native client that looks at both.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
+
+use std::time::{Duration, Instant};
+
+use mainstay_host_test::workload::Workload;
+use mainstay_peers::NatsServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{self, Builder, DEADLINE};
+
+/// The service, with the address of a server that it may reach.
+pub fn service(artefact: &str, server: &NatsServer) -> Builder {
+    let port = server.port();
+    common::service(artefact)
+        .environment("NATS_URL", &format!("nats://host.wasmcloud.internal:{port}"))
+        .environment("MAINSTAY_LOG", "debug")
+        .with_service(|service| {
+            service.resources.allowed_host_loopback_ports.push(port);
+            service.resources.allowed_hosts.push("*".parse().unwrap());
+            service.resources.allowed_ip_name_lookups.push("*".parse().unwrap());
+        })
+}
+
+/// The service with the handler that does what messages say.
+pub fn handler(server: &NatsServer) -> Builder {
+    service("nats", server).component("test/nats-handler")
+}
+
+/// A native client of the server itself.
+pub async fn client(server: &NatsServer) -> async_nats::Client {
+    async_nats::connect(server.url()).await.unwrap()
+}
+
+/// A native client of the workload's loopback endpoint.
+pub async fn loopback_client(workload: &Workload) -> async_nats::Client {
+    drop(common::connect(workload, 4222).await);
+    let address = format!("nats://{}:4222", workload.loopback());
+    async_nats::connect(address).await.unwrap()
+}
+
+/// Waits until `done` says so.
+pub async fn eventually(what: &str, workload: &Workload, mut done: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !done().await {
+        assert!(Instant::now() < deadline, "never: {what}\n{}", log(workload));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until the service is ready.
+pub async fn ready(workload: &Workload) {
+    eventually("ready", workload, async || {
+        page(workload, "/readyz").await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+}
+
+/// A page of the service's health port.
+pub async fn page(workload: &Workload, path: &str) -> String {
+    let mut stream = common::connect(workload, 8081).await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// The value of a metric, by its name and labels as they are rendered; 0 if it is not there.
+pub async fn metric(workload: &Workload, series: &str) -> f64 {
+    let page = page(workload, "/metrics").await;
+    let line = page
+        .lines()
+        .find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
+    line.and_then(|line| line.rsplit(' ').next())
+        .map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// What the component has printed.
+pub fn printed(workload: &Workload) -> String {
+    workload.stdout().unwrap().text()
+}
+
+/// What the service has logged.
+pub fn log(workload: &Workload) -> String {
+    workload.stderr().unwrap().text()
+}
+
+/// How often the component has printed a line that begins so.
+pub fn count(workload: &Workload, beginning: &str) -> usize {
+    printed(workload)
+        .lines()
+        .filter(|line| line.starts_with(beginning))
+        .count()
+}
