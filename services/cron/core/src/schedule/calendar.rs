@@ -10,22 +10,23 @@ use super::zone::{Segment, Zone};
 
 /// What happens to times that local clocks skip, and to those they show twice.
 ///
-/// Both rules keep a schedule that names no hour (`*/5 * * * *`) at its pace in real time: an hour of silence, or a
-/// burst, is never what such a schedule is for.
+/// `@every` counts real time and takes no notice of either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DstRule {
-    /// A time in a gap is skipped; a time in an overlap fires once, the first time it is shown.
+    /// OCPS 1.4 §4.3.1: a time in a gap is skipped; a time in an overlap fires once, the first time it is shown.
     ///
-    /// This is OCPS 1.4 §4.3.1. A schedule whose hour field allows every hour names no time that could be shown
-    /// twice; it fires in both passes of an overlap.
+    /// A schedule whose hour field leaves no hour out (`*/5 * * * *`, `0 0-23 * * *`) names no hour that could come
+    /// twice: it fires in both passes of an overlap. To the letter, the clause would leave it silent for an hour,
+    /// once a year; Vixie cron, on which the clause rests, does not.
     #[default]
     Skip,
-    /// The rule of Vixie cron, crontab(5) and cron(8) of ISC cron 4.1.
+    /// The rule of Vixie cron, as cron(8) of ISC cron 4.1 has it.
     ///
-    /// A schedule whose second, minute or hour starts with `*` follows the clocks: it has no tick in a gap and fires
-    /// in both passes of an overlap. Any other is made for fixed times: in an overlap it fires the first time only,
-    /// and if it has times in a gap it fires once at the instant the gap ends. Gaps of more than three hours (a
-    /// country that changes sides of the date line) count as corrections of the clock and are skipped.
+    /// A schedule whose second, minute or hour starts with `*` (or is `H/n`) follows the clocks: it has no tick in a
+    /// gap and fires in both passes of an overlap. Any other is for fixed times. In an overlap it fires the first
+    /// time only. If it has times in a gap it fires at the instant the gap ends, once, however many times it has
+    /// there and also if that instant is one of its times. Gaps of more than three hours (a country that changes
+    /// sides of the date line) count as corrections of the clock and are skipped.
     Vixie,
 }
 

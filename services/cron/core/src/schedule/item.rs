@@ -3,13 +3,14 @@
 use super::error::Reason;
 use super::field::Field;
 use super::hashed::{self, JobName};
+use super::refusal;
 
 /// The largest step that makes a difference in any field; larger ones are the same as this one.
 const MAX_STEP: u16 = 9_999;
 
 const LAST_DAY_OF_WEEK: &str = "L follows one day, as in 5L or FRI#L; for Saturday write 6";
 const NTH_DAY_OF_WEEK: &str = "# stands between one day and 1-5 or L, as in MON#1 or 5#L";
-const NEAREST_WEEKDAY: &str = "W follows one day or L and stands alone, as in 15W or LW";
+pub(super) const NEAREST_WEEKDAY: &str = "W follows one day or L and stands alone, as in 15W or LW";
 
 /// Values from `low` to `high`, both included.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +69,7 @@ pub(super) fn span(field: Field, text: &str) -> Result<Span, Reason> {
         return Err(Reason::ReversedRange {
             field,
             range: text.to_owned(),
-            instead: forwards(field, low, high),
+            instead: refusal::forwards(field, low, high),
         });
     }
     Ok(Span { low, high })
@@ -101,38 +102,30 @@ fn value(field: Field, text: &str) -> Result<u16, Reason> {
             value: text.to_owned(),
         });
     }
-    field.named(text).ok_or_else(|| not_a_value(field, text))
+    field.named(text).ok_or_else(|| refusal::not_a_value(field, text))
 }
 
 fn stepped(field: Field, text: &str, range: &str, step_text: &str) -> Result<String, Reason> {
-    let (from, instead) = if is_wildcard(field, range) {
-        // Years step from 1970 (OCPS 1.2 §4.2), where croner starts from 1.
-        (
-            if field == Field::Year {
-                field.range_text()
-            } else {
-                "*".to_owned()
-            },
-            None,
-        )
+    let from = if is_wildcard(field, range) {
+        match field {
+            // From 1970 (OCPS 1.2 §4.2), where croner would start from 1.
+            Field::Year => field.range_text(),
+            _ => "*".to_owned(),
+        }
     } else if range.contains('-') {
         let span = span(field, range)?;
-        (format!("{}-{}", span.low, span.high), None)
-    } else if range.is_empty() {
-        (String::new(), Some(format!("*/{step_text}")))
+        format!("{}-{}", span.low, span.high)
     } else {
-        (
-            String::new(),
-            Some(format!("{}-{}/{step_text}", value(field, range)?, field.range().end())),
-        )
-    };
-    if let Some(instead) = instead {
+        let instead = match range {
+            "" => format!("*/{step_text}"),
+            _ => format!("{}-{}/{step_text}", value(field, range)?, field.range().end()),
+        };
         return Err(Reason::StepWithoutRange {
             field,
             item: text.to_owned(),
             instead,
         });
-    }
+    };
     Ok(format!("{from}/{}", step(field, text, step_text)?))
 }
 
@@ -177,80 +170,4 @@ fn last_day_of_week(text: &str) -> Result<String, Reason> {
         });
     }
     Ok(format!("{}#L", value(field, day)?))
-}
-
-/// Why `text` is no value: most often a modifier where it has no meaning.
-fn not_a_value(field: Field, text: &str) -> Reason {
-    let modifier = |rule| Reason::Modifier {
-        field,
-        item: text.to_owned(),
-        rule,
-    };
-    let is_modifier = |letter: char| {
-        let rest = text.replace(letter, "");
-        text.contains(letter) && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
-    };
-    if text.contains('+') {
-        return modifier("+ may only be the first character of the day of week");
-    }
-    if text.contains('?') && !field.is_day() {
-        return modifier("? is only for day of month and day of week; write *");
-    }
-    if text.contains(['*', '?']) {
-        return modifier("a wildcard stands alone or before a step, as in * or */5");
-    }
-    if text.contains('#') {
-        return modifier("# is only for the day of week, as in MON#1");
-    }
-    if text.ends_with(')') || text.contains('(') {
-        return modifier("parentheses belong to H, as in H(0-29)");
-    }
-    if ["l", "w", "h", "lw"].contains(&text) || is_modifier('l') || is_modifier('w') {
-        return modifier("L, W and H are written in upper case");
-    }
-    if is_modifier('W') {
-        let of_month = field == Field::DayOfMonth;
-        return modifier(if of_month {
-            NEAREST_WEEKDAY
-        } else {
-            "W is only for the day of month, as in 15W"
-        });
-    }
-    if is_modifier('L') {
-        return modifier("L is only for the last day of the month, L, and the last of a day of week, as in FRI#L");
-    }
-    let nearest = field
-        .names()
-        .iter()
-        .find(|name| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name)))
-        .copied()
-        .or_else(|| super::nearest::nearest(&text.to_ascii_uppercase(), field.names().iter().copied()));
-    Reason::NotAValue {
-        field,
-        value: text.to_owned(),
-        nearest,
-    }
-}
-
-/// The same values as a backward range, in ranges that run forwards.
-fn forwards(field: Field, low: u16, high: u16) -> String {
-    if field == Field::Year {
-        return format!("{high}-{low}");
-    }
-    let one = |from: u16, to: u16| {
-        if from == to {
-            from.to_string()
-        } else {
-            format!("{from}-{to}")
-        }
-    };
-    let (first, last) = match field {
-        // Sunday is 7 at the end of a week and 0 at its start.
-        Field::DayOfWeek => (0, low.max(6)),
-        _ => (*field.range().start(), *field.range().end()),
-    };
-    if field == Field::DayOfWeek && low == 7 {
-        return one(0, high);
-    }
-    format!("{},{}", one(low, last), one(first, high))
 }

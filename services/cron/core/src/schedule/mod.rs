@@ -2,7 +2,7 @@
 //!
 //! A [`Schedule`] is read from text once and then asked for its ticks; nothing here looks at a clock.
 //!
-//! - `error`: what is wrong with a schedule, in one line
+//! - `error`, `refusal`, `nearest`: what is wrong with a schedule, in one line
 //! - `field`, `fields`, `item`, `hashed`: a pattern of five to seven fields, checked by OCPS
 //! - `alias`, `every`: `@daily` and its like, `@every`, `@at`
 //! - `pattern`, `bits`: the civil times that a pattern matches
@@ -47,6 +47,7 @@ mod hashed;
 mod item;
 mod nearest;
 mod pattern;
+mod refusal;
 mod ticks;
 mod zone;
 
