@@ -95,7 +95,11 @@ async fn async_calls_overlap() {
 #[tokio::test]
 async fn more_calls_than_there_is_room_for_wait_for_each_other() {
     let (status, stdout, _) = caller(&["overlap 1500 50"]).component("test/link-callee").run().await;
-    assert_eq!((status.state, status.calls.finished), (Phase::Completed, 1500), "{status}");
+    assert_eq!(
+        (status.state, status.calls.finished),
+        (Phase::Completed, 1500),
+        "{status}"
+    );
     assert_eq!(stdout, format!("overlapped {:?}\n", vec![1; 1500]));
 }
 
@@ -164,4 +168,12 @@ async fn a_component_gives_back_the_stream_that_it_was_given() {
         .component("test/link-relay")
         .component("test/link-backend");
     assert_eq!(output_of(builder).await, "streamed 3000, all upper: false\n");
+}
+
+#[tokio::test]
+async fn resources_are_held_by_one_component_and_live_in_another() {
+    let stdout = output_of(service("test/link-keeper").component("test/link-shelf")).await;
+    let expected = "one 1, one 2\n3 are there\ntwo+three 1, three 1, 3 are there\none 3, 1 is left, Some(\"no labels\")\n\
+                    0 are left\n";
+    assert_eq!(stdout, expected);
 }

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use wasmtime::component::{ComponentExportIndex, LinkerInstance, Val};
+use wasmtime::component::{ComponentExportIndex, Instance, LinkerInstance, Val};
 use wasmtime::{AsContextMut as _, StoreContextMut, format_err};
 
 use super::Host;
 use super::fault;
 use super::job::{Call, Reply, Values};
 use super::pool::Pool;
+use super::resources::Defined;
+use super::signature::Handles;
 use super::state::{LinkedInstance, State};
 use super::status::CallCounts;
 use super::streams;
@@ -54,8 +56,10 @@ pub(super) struct Target {
     pub(super) function: ComponentExportIndex,
     /// Whether the service is the one who calls.
     pub(super) by_service: bool,
-    /// Whether parameters or results carry streams.
-    pub(super) has_streams: bool,
+    /// What parameters and results carry besides plain values.
+    pub(super) handles: Handles,
+    /// The resources that the callee exports.
+    pub(super) resources: Arc<[ComponentExportIndex]>,
     /// `mainstay:cron/job@0.1.0.run`, for messages.
     pub(super) name: String,
 }
@@ -71,7 +75,7 @@ impl Target {
             let target = Arc::clone(&self);
             Box::pin(async move {
                 let mut values = parameters.to_vec();
-                let pipes = match target.has_streams {
+                let pipes = match target.handles == Handles::Streams {
                     true => accessor.with(|mut access| streams::take(&mut access.as_context_mut(), &mut values))?,
                     false => Vec::new(),
                 };
@@ -141,7 +145,7 @@ impl Target {
         });
         match answer.await {
             Ok(answer) => {
-                if self.has_streams {
+                if self.handles == Handles::Streams {
                     instance.detach();
                 }
                 answer
@@ -163,14 +167,32 @@ impl Target {
             let linked = self.instantiate_in_place(&mut store).await?;
             store.data_mut().linked.insert(id, linked);
         }
-        let instance = exchange_context(store.data_mut(), id)?;
-        let function = instance
-            .get_func(&mut store, self.function)
-            .ok_or_else(|| format_err!("no such export"))?;
+        let instance = store.data_mut().exchange_context(id)?;
         let deadline = self.caller.deadlines.blocking;
-        let call = tokio::time::timeout(deadline, function.call_async(&mut store, parameters, results)).await;
-        exchange_context(store.data_mut(), id)?;
+        let call = self.call_linked(&mut store, instance, parameters, results);
+        let call = tokio::time::timeout(deadline, call).await;
+        store.data_mut().exchange_context(id)?;
         call.map_err(|_| format_err!("no answer within {deadline:?}"))?
+    }
+
+    async fn call_linked(
+        &self,
+        store: &mut StoreContextMut<'_, State>,
+        instance: Instance,
+        parameters: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        let function = instance
+            .get_func(&mut *store, self.function)
+            .ok_or_else(|| format_err!("no such export"))?;
+        if self.handles < Handles::Resources {
+            return function.call_async(store, parameters, results).await;
+        }
+        let defined = Defined::by(store, self.callee.id, &instance, &self.resources);
+        let mut parameters = parameters.to_vec();
+        defined.unwrap(store, &mut parameters)?;
+        function.call_async(&mut *store, &parameters, results).await?;
+        defined.wrap(store, results)
     }
 
     async fn instantiate_in_place(&self, store: &mut StoreContextMut<'_, State>) -> wasmtime::Result<LinkedInstance> {
@@ -183,16 +205,6 @@ impl Target {
             context,
         })
     }
-}
-
-/// Makes a linked component the active one, or its caller again.
-fn exchange_context(state: &mut State, id: u32) -> wasmtime::Result<wasmtime::component::Instance> {
-    let linked = state
-        .linked
-        .get_mut(&id)
-        .ok_or_else(|| format_err!("a linked component is gone"))?;
-    std::mem::swap(&mut state.active, &mut linked.context);
-    Ok(linked.instance)
 }
 
 /// One call in an instance made for it.

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use wasmtime::component::types::{ComponentInstance, ComponentItem};
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, ResourceType};
 
 use super::Host;
 use super::call::{Caller, Target};
 use super::explain::{self, Part};
 use super::pool::{self, Pool};
+use super::resources;
 use super::signature::{self, Handles};
 use super::state::State;
 use super::unit::{Recipe, Unit};
@@ -124,10 +125,23 @@ impl Links<'_> {
     fn pre(&mut self, name: &str, component: &Component) -> anyhow::Result<InstancePre<State>> {
         let mut linker = self.host.interfaces().clone();
         linker.allow_shadowing(true);
-        let imported = component.component_type();
-        for (interface, import) in imported.imports(component.engine()) {
-            if let ComponentItem::ComponentInstance(instance) = import.ty {
-                self.define(&mut linker, name, interface, &instance)?;
+        let imports = signature::imports(component);
+        let of_the_host = imports
+            .iter()
+            .filter(|(interface, _)| !self.exporters.contains_key(interface));
+        let of_the_host: Vec<_> = of_the_host
+            .flat_map(|(_, import)| signature::resources(component, import))
+            .collect();
+        for (interface, import) in &imports {
+            if let Some(exporter) = self.exporter(name, interface)? {
+                self.define(
+                    &mut linker,
+                    (name, component),
+                    interface,
+                    import,
+                    exporter,
+                    &of_the_host,
+                )?;
             }
         }
         linker
@@ -135,60 +149,79 @@ impl Links<'_> {
             .map_err(|error| anyhow!("linking component \"{name}\": {error:#}"))
     }
 
-    /// Defines an imported interface by calls into the one component that exports it, if there is one.
+    /// The one component that exports an interface, if there is one.
+    fn exporter(&self, importer: &str, interface: &str) -> anyhow::Result<Option<usize>> {
+        match self.exporters.get(interface).map(Vec::as_slice) {
+            None | Some([]) => Ok(None),
+            Some([exporter]) => Ok(Some(*exporter)),
+            Some(_) => bail!("component \"{importer}\" imports {interface}, which is ambiguous: several export it"),
+        }
+    }
+
+    /// Defines an imported interface by calls into the component that exports it.
     fn define(
         &mut self,
         linker: &mut Linker<State>,
-        importer: &str,
+        (importer, importing): (&str, &Component),
         interface: &str,
         imported: &ComponentInstance,
+        exporter: usize,
+        of_the_host: &[ResourceType],
     ) -> anyhow::Result<()> {
-        let exporter = match self.exporters.get(interface).map(Vec::as_slice) {
-            None | Some([]) => return Ok(()),
-            Some([exporter]) => *exporter,
-            Some(_) => bail!("component \"{importer}\" imports {interface}, which is ambiguous: several export it"),
-        };
-        let exporting = self
-            .components
-            .get(exporter)
-            .map(|(_, component)| component.clone())
-            .context("an exporter")?;
         let callee = self.resolve(exporter)?;
+        let exporting = callee.unit.pre.component();
         let (_, instance) = exporting.get_export(None, interface).context("an exported interface")?;
+        let resources: Arc<[_]> = signature::resource_exports(exporting).into();
         let mut definitions = linker.instance(interface).map_err(anyhow::Error::from)?;
-        for (function, item) in imported.exports(exporting.engine()) {
-            let ComponentItem::ComponentFunc(wanted) = item.ty else {
-                continue;
-            };
-            let export = exporting.get_export(Some(&instance), function);
-            let Some((ComponentItem::ComponentFunc(exported), index)) = export else {
-                bail!("component \"{importer}\" imports {interface}.{function}, which its exporter lacks");
-            };
-            if !signature::fits(&wanted, &exported) {
-                bail!(
-                    "component \"{importer}\" imports {interface}.{function}, which its exporter has with another type"
-                );
-            }
-            let handles = signature::handles(&wanted);
-            if handles > Handles::Streams || (handles == Handles::Streams && !wanted.async_()) {
-                bail!("{interface}.{function} passes a resource, a future or a stream that this host does not link");
-            }
-            let target = Arc::new(Target {
-                caller: Arc::clone(self.caller),
-                callee: Arc::clone(&callee.unit),
-                pool: callee.pool.clone(),
-                function: index,
-                by_service: self.service == self.path.last().copied(),
-                has_streams: handles == Handles::Streams,
-                name: format!("{interface}.{function}"),
-            });
-            let defined = if exported.async_() {
-                target.define_concurrent(&mut definitions, function)
-            } else {
-                target.define_blocking(&mut definitions, function)
+        for (name, item) in imported.exports(importing.engine()) {
+            let defined = match item.ty {
+                ComponentItem::ComponentFunc(wanted) => {
+                    let (function, handles) = linkable(exporting, &instance, name, &wanted)
+                        .with_context(|| format!("component \"{importer}\" imports {interface}.{name}"))?;
+                    let target = Arc::new(Target {
+                        caller: Arc::clone(self.caller),
+                        callee: Arc::clone(&callee.unit),
+                        pool: callee.pool.clone(),
+                        function,
+                        by_service: self.service == self.path.last().copied(),
+                        handles,
+                        resources: Arc::clone(&resources),
+                        name: format!("{interface}.{name}"),
+                    });
+                    match wanted.async_() {
+                        true => target.define_concurrent(&mut definitions, name),
+                        false => target.define_blocking(&mut definitions, name),
+                    }
+                }
+                ComponentItem::Resource(resource) if !of_the_host.contains(&resource) => {
+                    resources::define(&mut definitions, name)
+                }
+                _ => Ok(()),
             };
             defined.map_err(anyhow::Error::from)?;
         }
         Ok(())
     }
+}
+
+/// The exported function that satisfies an imported one, and what it carries.
+fn linkable(
+    exporting: &Component,
+    instance: &ComponentExportIndex,
+    name: &str,
+    wanted: &ComponentFunc,
+) -> anyhow::Result<(ComponentExportIndex, Handles)> {
+    let Some((ComponentItem::ComponentFunc(exported), function)) = exporting.get_export(Some(instance), name) else {
+        bail!("its exporter lacks that function");
+    };
+    if !signature::fits(wanted, &exported) {
+        bail!("its exporter has that function with another type");
+    }
+    let handles = signature::handles(wanted);
+    if wanted.async_() && handles > Handles::Streams {
+        bail!(
+            "an async function may pass plain values and streams of bytes here, no resources, futures or other streams"
+        );
+    }
+    Ok((function, handles))
 }

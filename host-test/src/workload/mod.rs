@@ -6,7 +6,8 @@
 //! From one to the other:
 //! - `engine`, `image`, `wasi`: Wasmtime for the whole process, compiled components, the host's own interfaces
 //! - `prepare`, `link`, `signature`, `unit`: everything compiled, linked and checked before anything runs
-//! - `call`, `job`, `pool`, `streams`: a call from one component into another, in a fresh or a warm instance
+//! - `call`, `job`, `pool`: a call from one component into another, in a fresh or a warm instance
+//! - `handles`, `streams`, `resources`: what a call passes besides plain values
 //! - `state`, `limits`, `volumes`, `sockets`, `http_egress`: what a guest has and what it may do
 //! - `life`, `service`, `restart`, `http`, `task`, `ticker`: a thread that runs it all until the end
 //! - `explain`, `fault`: what does not link and what failed, in words
@@ -16,6 +17,7 @@ pub mod egress;
 mod engine;
 mod explain;
 mod fault;
+mod handles;
 mod http;
 mod http_egress;
 mod image;
@@ -26,6 +28,7 @@ mod link;
 pub mod options;
 mod pool;
 mod prepare;
+mod resources;
 mod restart;
 mod service;
 mod signature;

@@ -1,6 +1,58 @@
-//! What can be told from the type of a linked function.
+//! What can be told from the types of components and their functions.
 
-use wasmtime::component::types::{ComponentFunc, Type};
+use wasmtime::component::types::{ComponentExtern, ComponentFunc, ComponentInstance, ComponentItem, Type};
+use wasmtime::component::{Component, ComponentExportIndex, ResourceType};
+
+/// The interfaces that a component imports.
+pub(super) fn imports(component: &Component) -> Vec<(String, ComponentInstance)> {
+    interfaces(component.component_type().imports(component.engine()))
+}
+
+fn interfaces<'a>(items: impl Iterator<Item = (&'a str, ComponentExtern<'a>)>) -> Vec<(String, ComponentInstance)> {
+    let instances = items.filter_map(|(name, item)| match item.ty {
+        ComponentItem::ComponentInstance(instance) => Some((name.to_owned(), instance)),
+        _ => None,
+    });
+    instances.collect()
+}
+
+/// The resources of an interface.
+pub(super) fn resources(component: &Component, interface: &ComponentInstance) -> Vec<ResourceType> {
+    named_resources(component, interface)
+        .into_iter()
+        .map(|(_, resource)| resource)
+        .collect()
+}
+
+fn named_resources(component: &Component, interface: &ComponentInstance) -> Vec<(String, ResourceType)> {
+    let resources = interface
+        .exports(component.engine())
+        .filter_map(|(name, item)| match item.ty {
+            ComponentItem::Resource(resource) => Some((name.to_owned(), resource)),
+            _ => None,
+        });
+    resources.collect()
+}
+
+/// The resources that a component defines and exports, not those that it has from an import.
+pub(super) fn resource_exports(component: &Component) -> Vec<ComponentExportIndex> {
+    let imports = imports(component);
+    let imported: Vec<_> = imports
+        .iter()
+        .flat_map(|(_, import)| resources(component, import))
+        .collect();
+    let mut exports = Vec::new();
+    for (interface, export) in interfaces(component.component_type().exports(component.engine())) {
+        let Some((_, instance)) = component.get_export(None, &interface) else {
+            continue;
+        };
+        let defined = named_resources(component, &export)
+            .into_iter()
+            .filter(|(_, resource)| !imported.contains(resource));
+        exports.extend(defined.filter_map(|(name, _)| component.get_export_index(Some(&instance), &name)));
+    }
+    exports
+}
 
 /// What the parameters and results of a function carry besides plain values. A resource, a stream or a future belongs to
 /// the store that it is in.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use wasmtime::component::{Instance, ResourceTable};
+use wasmtime::format_err;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -19,7 +20,7 @@ pub(super) struct State {
     /// Components that were instantiated in this store because a synchronous call needed them.
     pub(super) linked: HashMap<u32, LinkedInstance>,
     pub(super) limits: Limits,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
 }
 
 /// A component in another one's store.
@@ -46,6 +47,18 @@ impl State {
             limits: Limits::new(memory_limit),
             table: ResourceTable::new(),
         }
+    }
+}
+
+impl State {
+    /// Makes a linked component the active one, or the one before it again.
+    pub(super) fn exchange_context(&mut self, id: u32) -> wasmtime::Result<Instance> {
+        let linked = self
+            .linked
+            .get_mut(&id)
+            .ok_or_else(|| format_err!("a linked component is gone"))?;
+        std::mem::swap(&mut self.active, &mut linked.context);
+        Ok(linked.instance)
     }
 }
 

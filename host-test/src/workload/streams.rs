@@ -15,6 +15,7 @@ use futures::future::{self, Shared};
 use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, StreamReader, StreamResult, Val};
 use wasmtime::{StoreContextMut, format_err};
 
+use super::handles;
 use super::state::State;
 
 /// Most bytes in one chunk.
@@ -37,7 +38,7 @@ pub(super) fn all_fed(pipes: &[Pipe]) -> impl Future<Output = ()> + Send + use<>
 /// Takes the streams among `values` out of the store. The values keep their place, see [`put`].
 pub(super) fn take(store: &mut StoreContextMut<'_, State>, values: &mut [Val]) -> wasmtime::Result<Vec<Pipe>> {
     let mut pipes = Vec::new();
-    each_stream(values, &mut |value| {
+    handles::each(values, &mut |value| {
         if let Val::Stream(stream) = value {
             let reader = StreamReader::<u8>::try_from_stream_any(stream.clone())?;
             let (feed, chunks) = mpsc::channel(0);
@@ -63,7 +64,7 @@ pub(super) fn put(
         return Ok(());
     }
     let mut pipes = pipes.into_iter();
-    each_stream(values, &mut |value| {
+    handles::each(values, &mut |value| {
         let pipe = pipes
             .next()
             .ok_or_else(|| format_err!("a stream got lost between two components"))?;
@@ -74,35 +75,6 @@ pub(super) fn put(
         *value = Val::Stream(StreamReader::new(&mut *store, source)?.try_into_stream_any(&mut *store)?);
         Ok(())
     })
-}
-
-/// Visits all streams in values, in order.
-fn each_stream(values: &mut [Val], visit: &mut dyn FnMut(&mut Val) -> wasmtime::Result<()>) -> wasmtime::Result<()> {
-    for value in values {
-        match value {
-            Val::Stream(_) => visit(value)?,
-            // A list of bytes is long and has no streams in it.
-            Val::List(items) if !matches!(items.first(), Some(Val::U8(_))) => each_stream(items, visit)?,
-            Val::Tuple(items) | Val::FixedLengthList(items) => each_stream(items, visit)?,
-            Val::Record(fields) => {
-                for (_, field) in fields {
-                    each_stream(std::slice::from_mut(field), visit)?;
-                }
-            }
-            Val::Map(entries) => {
-                for (_, entry) in entries {
-                    each_stream(std::slice::from_mut(entry), visit)?;
-                }
-            }
-            Val::Variant(_, Some(inner))
-            | Val::Option(Some(inner))
-            | Val::Result(Ok(Some(inner)) | Err(Some(inner))) => {
-                each_stream(std::slice::from_mut(&mut **inner), visit)?
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Takes what a guest writes.
