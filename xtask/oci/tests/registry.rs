@@ -9,11 +9,10 @@
 )]
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, TcpListener};
 
 use mainstay_oci::{Error, layout, registry};
+use mainstay_peers::Registry;
 use oci_client::Reference;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
@@ -21,65 +20,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
-
-/// A registry on a free loopback port, killed on drop.
-struct Registry {
-    process: Child,
-    address: String,
-    _storage: TempDir,
-}
-
-impl Registry {
-    fn start() -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let address = format!("127.0.0.1:{port}");
-        let storage = TempDir::new().unwrap();
-        let config = storage.path().join("config.yml");
-        let blobs = storage.path().join("blobs");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
-            blobs.display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("docker-registry is missing: `cargo xtask test` fetches it, `apt-get install docker-registry` too");
-        let registry = Self {
-            process,
-            address,
-            _storage: storage,
-        };
-        registry.wait();
-        registry
-    }
-
-    fn wait(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(&self.address).is_err() {
-            assert!(
-                Instant::now() < deadline,
-                "docker-registry does not listen on {}",
-                self.address
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// A component that imports one interface and exports another.
 fn component() -> Vec<u8> {
@@ -132,11 +72,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 #[test]
 fn a_pushed_component_is_pulled_back_as_it_was() {
-    let registry = Registry::start();
+    let registry = Registry::start().unwrap();
     let folder = TempDir::new().unwrap();
     let component = component();
     let digest = layout::write(folder.path(), &component, annotations()).unwrap();
-    let name = format!("{}/mainstay/part:0.1.0", registry.address);
+    let name = format!("{}/mainstay/part:0.1.0", registry.address());
     let client = client();
     let pulled = block_on(async {
         registry::push(layout::read(folder.path()).unwrap(), &name, false)
@@ -165,10 +105,10 @@ fn a_pushed_component_is_pulled_back_as_it_was() {
 
 #[test]
 fn pushing_the_same_image_twice_is_no_error() {
-    let registry = Registry::start();
+    let registry = Registry::start().unwrap();
     let folder = TempDir::new().unwrap();
     layout::write(folder.path(), &component(), annotations()).unwrap();
-    let name = format!("{}/mainstay/part:0.1.0", registry.address);
+    let name = format!("{}/mainstay/part:0.1.0", registry.address());
     install_tls();
     for _ in 0..2 {
         block_on(registry::push(layout::read(folder.path()).unwrap(), &name, false)).unwrap();

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 /// The folder of the Python packages that `cargo xtask` fetches: a virtual environment.
 pub fn python_environment() -> PathBuf {
@@ -32,6 +32,20 @@ pub fn older_nats_server() -> Result<PathBuf> {
         return Ok(program);
     }
     bail!("{} is missing: `cargo xtask test` fetches it", program.display())
+}
+
+/// The OCI registry of Debian.
+///
+/// # Errors
+/// It is not there; the command that fetches it.
+pub fn docker_registry() -> Result<PathBuf> {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/docker-registry/usr/bin");
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .chain([fetched])
+        .map(|folder| folder.join("docker-registry"))
+        .find(|file| file.is_file());
+    found.context("docker-registry is not on the path: `cargo xtask test` fetches it, and so does `apt-get install docker-registry`")
 }
 
 /// A program, wherever it is.
