@@ -11,8 +11,9 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use mainstay_compose::{Component, Host, fit, join};
 use mainstay_host_test::workload::spec::Service;
@@ -109,6 +110,42 @@ async fn cron_joined_to_its_job_fires_with_no_workload_around_it() {
         .await
         .unwrap();
     assert_eq!(workload.stop().await.state, Phase::Completed);
+}
+
+/// The same artefact in a host that knows nothing of workloads. Runs where `cargo install --locked wasmtime-cli
+/// --version 48.0.8` was done, which takes ten minutes and is therefore not done here.
+#[test]
+fn cron_joined_to_its_job_fires_under_wasmtime_where_it_is_installed() {
+    if Command::new("wasmtime").arg("--version").output().is_err() {
+        eprintln!("not run: no wasmtime on the path");
+        return;
+    }
+    let joined = join(&component("cron-open"), &[component("example-cron")], &any_wasi()).unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".wasm").unwrap();
+    fs::write(file.path(), joined).unwrap();
+    // `timeout` ends it even if this test is killed first.
+    let mut wasmtime = Command::new("timeout")
+        .args([
+            "120",
+            "wasmtime",
+            "run",
+            "-Wcomponent-model-async",
+            "-Sp3,inherit-network",
+        ])
+        .args(["--env", "CRON_SCHEDULE=@every 1s", "--env", "CRON_PAYLOAD=wasmtime"])
+        .arg(file.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut greetings = BufReader::new(wasmtime.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .filter(|line| line.starts_with("hello, wasmtime (job@"));
+    let fired = [greetings.next(), greetings.next()];
+    // Told to end, `timeout` ends what it started.
+    Command::new("kill").arg(wasmtime.id().to_string()).status().unwrap();
+    wasmtime.wait().unwrap();
+    assert!(fired.iter().all(Option::is_some), "it fired {fired:?}");
 }
 
 #[tokio::test]
