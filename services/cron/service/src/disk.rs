@@ -58,7 +58,7 @@ struct Meters {
 }
 
 impl Disk {
-    /// Reads the journal in `folder`, which is made if it is not there. What is damaged is copied aside first.
+    /// Reads the journal in `folder`. What is damaged is copied aside first.
     pub(crate) fn open(folder: &Path, metrics: &Registry) -> Result<(Self, Option<Loaded>), DiskError> {
         let failed = |action| {
             move |source| DiskError::Io {
@@ -67,7 +67,6 @@ impl Disk {
                 source,
             }
         };
-        fs::create_dir_all(folder).map_err(failed("make the folder"))?;
         let path = folder.join(FILE);
         let loaded = match fs::read(&path) {
             Ok(bytes) => load(&path, &bytes)?,
@@ -156,11 +155,7 @@ impl Disk {
     fn write_anew(&mut self, snapshot: &[u8]) -> io::Result<()> {
         let path = self.folder.join(FILE);
         let beside = self.folder.join(format!("{FILE}.new"));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&beside)?;
+        let mut file = self.create(&beside)?;
         file.write_all(snapshot)?;
         file.sync_all()?;
         fs::rename(&beside, &path)?;
@@ -173,6 +168,18 @@ impl Disk {
         self.meters.compactions.add(1);
         self.meters.bytes.add(self.snapshot);
         Ok(())
+    }
+
+    /// Creates a file, and the folder if it is not there.
+    fn create(&self, path: &Path) -> io::Result<File> {
+        let create = || OpenOptions::new().write(true).create(true).truncate(true).open(path);
+        match create() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.folder)?;
+                create()
+            }
+            created => created,
+        }
     }
 
     fn fail(&mut self, error: &io::Error) {
