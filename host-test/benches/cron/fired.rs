@@ -7,22 +7,23 @@ use anyhow::{Result, ensure};
 
 use crate::Scale;
 use crate::figure::{Goal, row};
-use crate::native::Native;
+use crate::native::{NATIVE, Native};
 use crate::ours::{Bench, Callee, Cron, Setting, tables};
+use crate::process::processor_time;
 
 /// Jobs a second, pooled.
 const GOAL: f64 = 20_000.0;
 
 /// Jobs fall due together this often, so that one burst is over before the next.
-const PERIOD: Duration = Duration::from_secs(5);
-const PATTERN: &str = "*/5 * * * * *";
+const PERIOD: Duration = Duration::from_secs(4);
+const PATTERN: &str = "*/4 * * * * *";
 
-pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
+pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> {
     println!(
         "{} jobs due at one instant, the median of {} times; goal: {GOAL} jobs/s with warm instances",
         scale.together, scale.bursts
     );
-    row("", [&"until done", &"jobs/s"], "");
+    row("", [&"until done", &"jobs/s", &"CPU a job"], "");
     let goal = Goal::AtLeast(GOAL);
     for (what, callee, state, log, goal) in [
         ("warm instances", Callee::Warm, false, "info", goal),
@@ -37,7 +38,10 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
         ("a fresh instance for each", Callee::Fresh, false, "info", Goal::None),
         ("composed in", Callee::Composed, false, "info", Goal::None),
         ("composed in, state volume", Callee::Composed, true, "info", Goal::None),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(what, ..)| what.contains(rows))
+    {
         let setting = Setting {
             jobs: &tables(scale.together, |_| format!("schedule = \"{PATTERN}\"")),
             callee,
@@ -52,8 +56,9 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
         cron.stop().await?;
         print(what, scale.together, bursts, goal);
     }
-    let bursts = native(scale).await?;
-    print("tokio-cron-scheduler", scale.together, bursts, Goal::None);
+    if NATIVE.contains(rows) {
+        print(NATIVE, scale.together, native(scale).await?, Goal::None);
+    }
     println!();
     Ok(())
 }
@@ -61,44 +66,82 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
 /// No line for each run, but the one that tells that it has started.
 const QUIET: &str = "warn,mainstay_cron::service=info";
 
-async fn burst(cron: &Cron, runs: u64) -> Result<Duration> {
-    let (due, deadline) = wait_until_due().await;
-    let ran = cron.succeeded(runs, deadline).await?;
-    ensure!(
-        ran == runs,
-        "{ran} of {runs} runs succeeded before the next ones were due"
-    );
-    Ok(SystemTime::now().duration_since(due)?)
+/// One time that jobs fell due together.
+struct Burst {
+    /// From when they were due to when the last one was over.
+    until_done: Duration,
+    /// What this process ran meanwhile, on all cores.
+    processor: Duration,
 }
 
-async fn native(scale: &Scale) -> Result<Vec<Duration>> {
+async fn burst(cron: &Cron, runs: u64) -> Result<Burst> {
+    let due = Due::wait().await;
+    let ran = cron.succeeded(runs, due.next).await?;
+    due.over(ran, runs)
+}
+
+async fn native(scale: &Scale) -> Result<Vec<Burst>> {
     let native = Native::start(scale.together, PATTERN, || ()).await?;
     let mut bursts = Vec::new();
     for number in 1..=scale.bursts {
         let runs = (number * scale.together) as u64;
-        let (due, deadline) = wait_until_due().await;
-        let ran = native.reached(runs, deadline).await;
-        ensure!(ran == runs, "{ran} of {runs} runs began before the next ones were due");
-        bursts.push(SystemTime::now().duration_since(due)?);
+        let due = Due::wait().await;
+        let ran = native.reached(runs, due.next).await;
+        bursts.push(due.over(ran, runs)?);
     }
     native.stop().await?;
     Ok(bursts)
 }
 
-/// Returns when jobs fall due: that instant, and when they do the next time.
-async fn wait_until_due() -> (SystemTime, Instant) {
-    let now = SystemTime::now();
-    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let since_last = Duration::from_nanos((since_epoch.as_nanos() % PERIOD.as_nanos()) as u64);
-    let due = PERIOD - since_last;
-    tokio::time::sleep(due).await;
-    (now + due, Instant::now() + PERIOD)
+/// The instant at which jobs fall due.
+struct Due {
+    at: SystemTime,
+    /// When they fall due the next time.
+    next: Instant,
+    /// What this process had run at that instant.
+    processor: Duration,
 }
 
-fn print(what: &str, jobs: usize, mut bursts: Vec<Duration>, goal: Goal) {
-    bursts.sort();
-    let median = bursts.get(bursts.len() / 2).copied().unwrap_or_default().as_secs_f64();
-    let rate = jobs as f64 / median;
-    let times = format!("{:.0} ms", median * 1e3);
-    row(what, [&times, &format!("{rate:.0}")], goal.verdict(rate));
+impl Due {
+    /// Waits for the next such instant.
+    async fn wait() -> Self {
+        let now = SystemTime::now();
+        let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since_last = Duration::from_nanos((since_epoch.as_nanos() % PERIOD.as_nanos()) as u64);
+        let left = PERIOD - since_last;
+        tokio::time::sleep(left).await;
+        Self {
+            at: now + left,
+            next: Instant::now() + PERIOD,
+            processor: processor_time().unwrap_or_default(),
+        }
+    }
+
+    /// The jobs are over, if they all are.
+    fn over(self, ran: u64, runs: u64) -> Result<Burst> {
+        ensure!(
+            ran == runs,
+            "{ran} of {runs} runs were over when the next ones were due"
+        );
+        Ok(Burst {
+            until_done: SystemTime::now().duration_since(self.at)?,
+            processor: processor_time().unwrap_or_default().saturating_sub(self.processor),
+        })
+    }
+}
+
+fn print(what: &str, jobs: usize, mut bursts: Vec<Burst>, goal: Goal) {
+    bursts.sort_by_key(|burst| burst.until_done);
+    let Some(median) = bursts.get(bursts.len() / 2) else {
+        return;
+    };
+    let (until_done, processor) = (median.until_done.as_secs_f64(), median.processor.as_secs_f64());
+    let rate = jobs as f64 / until_done;
+    let columns = [
+        format!("{:.0} ms", until_done * 1e3),
+        format!("{rate:.0}"),
+        format!("{:.1} us", processor * 1e6 / jobs as f64),
+    ];
+    let [until_done, jobs_a_second, processor] = &columns;
+    row(what, [until_done, jobs_a_second, processor], goal.verdict(rate));
 }

@@ -7,13 +7,13 @@ use anyhow::{Result, ensure};
 
 use crate::Scale;
 use crate::figure::{Goal, percentile, row};
-use crate::native::Native;
+use crate::native::{NATIVE, Native};
 use crate::ours::{Bench, Callee, Setting, tables};
 
 /// The 99th percentile, in milliseconds.
 const GOAL: f64 = 5.0;
 
-pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
+pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> {
     let (rate, seconds) = (scale.steady, scale.steady_seconds);
     println!("start lag at {rate} jobs/s for {seconds} s; goal: p99 of {GOAL} ms");
     row("", [&"p50", &"p99", &"most"], "");
@@ -37,7 +37,10 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
             Callee::Warm,
             Goal::None,
         ),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(what, ..)| what.contains(rows))
+    {
         let setting = Setting {
             jobs: &jobs,
             callee,
@@ -56,11 +59,10 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
         ensure!(lags.len() >= expected, "{} runs of {expected}", lags.len());
         print(what, lags, goal);
     }
-    print(
-        "all on the second, tokio-cron-scheduler",
-        native(rate, seconds).await?,
-        Goal::None,
-    );
+    let what = format!("all on the second, {NATIVE}");
+    if what.contains(rows) {
+        print(&what, native(rate, seconds).await?, Goal::None);
+    }
     println!();
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! - `memory`: what many jobs take, and how long they take to load
 //! - `ours`, `native`: the two schedulers, ready to be measured
 //! - `figure`: goals and figures side by side
+//! - `process`: what this process takes
 
 mod figure;
 mod fired;
@@ -15,6 +16,8 @@ mod memory;
 mod native;
 mod next;
 mod ours;
+#[path = "../support/process.rs"]
+mod process;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -27,6 +30,9 @@ struct Arguments {
     /// Measure one part alone
     #[arg(long)]
     only: Option<Part>,
+    /// Measure only what has this in its name, for example `composed`
+    #[arg(long, default_value = "")]
+    rows: String,
     /// Measure the memory of one scheduler: a process of its own, which the benchmark starts
     #[arg(long, hide = true)]
     memory_of: Option<memory::Subject>,
@@ -53,10 +59,10 @@ async fn main() -> Result<()> {
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     let bench = ours::Bench::new()?;
     if wanted(Part::Fired) {
-        fired::run(&bench, &scale).await?;
+        fired::run(&bench, &scale, &arguments.rows).await?;
     }
     if wanted(Part::Lag) {
-        lag::run(&bench, &scale).await?;
+        lag::run(&bench, &scale, &arguments.rows).await?;
     }
     if wanted(Part::Next) {
         next::run(&bench, &scale).await?;

@@ -1,7 +1,6 @@
 //! What many jobs take in memory, and how long they take to load. Each scheduler is measured in a process of its own,
 //! since memory that one gave back would hide what the other takes.
 
-use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -11,8 +10,9 @@ use tokio::process::Command;
 
 use crate::Scale;
 use crate::figure::row;
-use crate::native::Native;
+use crate::native::{NATIVE, Native};
 use crate::ours::{Bench, Callee, DEADLINE, Setting, tables};
+use crate::process::resident;
 
 /// What is measured.
 #[derive(Clone, Copy, ValueEnum)]
@@ -29,7 +29,7 @@ pub(crate) async fn run(scale: &Scale, quick: bool) -> Result<()> {
     for (what, subject) in [
         ("the service", "ours"),
         ("the service, state volume", "ours-with-state"),
-        ("tokio-cron-scheduler", "native"),
+        (NATIVE, "native"),
     ] {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--memory-of", subject]).args(quick.then_some("--quick"));
@@ -88,12 +88,4 @@ async fn native(count: usize) -> Result<(u64, Duration)> {
     let after = resident().context("this system does not tell what a process takes")?;
     native.stop().await?;
     Ok((after.saturating_sub(before), took))
-}
-
-/// Bytes of this process in memory.
-fn resident() -> Option<u64> {
-    let memory = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
-    let line = memory.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
+/// Its name in tables.
+pub(crate) const NATIVE: &str = "tokio-cron-scheduler";
+
 /// A scheduler that runs.
 pub(crate) struct Native {
     scheduler: JobScheduler,

@@ -58,7 +58,8 @@ pub(crate) struct Cron {
 impl Bench {
     pub(crate) fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let host = Host::new(Some(&folder.path().join("cache")))?;
+        // The cache that `run` and the tests use too.
+        let host = Host::new(Some(&target().join("host-test-cache")))?;
         Ok(Self { host, folder })
     }
 
@@ -233,10 +234,11 @@ fn stderr(workload: &Workload) -> String {
         .join("\n")
 }
 
+/// Where `cargo xtask build` leaves a component.
 fn component(name: &str) -> PathBuf {
-    // Where `cargo xtask build` leaves the artefacts.
-    let components = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .with_file_name("target")
-        .join("components");
-    components.join(format!("{name}.wasm"))
+    target().join("components").join(format!("{name}.wasm"))
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target")
 }
