@@ -41,6 +41,10 @@ fn component(directory: &Path, name: &str, world: &str) -> PathBuf {
 const PACKAGES: &str = "
 package a:one@1.0.0 { interface api { call: async func(a: u32) -> string; } }
 package b:two@1.0.0 { interface api { call: func(); } }
+package c:three@1.0.0 {
+    interface names { record name { text: string } }
+    interface api { use names.{name}; call: func(name: name); }
+}
 package a:one@1.1.0 { interface api { call: async func(a: u32) -> string; } }
 ";
 
@@ -94,6 +98,32 @@ fn two_exporters_of_what_nobody_imports_are_no_problem() {
         .component("test/link-callee")
         .component_with("test/link-callee", |again| again.name = "again".to_owned());
     workload.start();
+}
+
+#[test]
+fn two_exporters_of_mere_types_are_no_problem() {
+    let directory = tempfile::tempdir().unwrap();
+    let worlds = [
+        ("importer", "import c:three/names@1.0.0; import c:three/api@1.0.0;"),
+        ("exporter", "export c:three/names@1.0.0; export c:three/api@1.0.0;"),
+        ("again", "export c:three/names@1.0.0;"),
+    ];
+    workload(directory.path(), &worlds).start();
+}
+
+#[test]
+fn a_component_in_the_middle_may_export_what_it_imports() {
+    let directory = tempfile::tempdir().unwrap();
+    let worlds = [
+        ("middle", "import a:one/api@1.0.0; export a:one/api@1.0.0;"),
+        ("end", "export a:one/api@1.0.0;"),
+    ];
+    workload(directory.path(), &worlds).start();
+    let alone = error(&workload(directory.path(), &worlds[..1]));
+    assert!(
+        alone.contains("middle imports a:one/api@1.0.0: no component exports it"),
+        "{alone}"
+    );
 }
 
 #[test]

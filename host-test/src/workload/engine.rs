@@ -69,6 +69,10 @@ impl Host {
         &self.slots
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// WASI and the other interfaces that the host itself offers.
     pub(super) fn interfaces(&self) -> &Linker<State> {
         &self.interfaces

@@ -133,7 +133,7 @@ impl Links<'_> {
             .flat_map(|(_, import)| signature::resources(component, import))
             .collect();
         for (interface, import) in &imports {
-            if let Some(exporter) = self.exporter(name, interface)? {
+            if let Some(exporter) = self.exporter(name, interface, import)? {
                 self.define(
                     &mut linker,
                     (name, component),
@@ -149,13 +149,16 @@ impl Links<'_> {
             .map_err(|error| anyhow!("linking component \"{name}\": {error:#}"))
     }
 
-    /// The one component that exports an interface, if there is one.
-    fn exporter(&self, importer: &str, interface: &str) -> anyhow::Result<Option<usize>> {
-        match self.exporters.get(interface).map(Vec::as_slice) {
-            None | Some([]) => Ok(None),
-            Some([exporter]) => Ok(Some(*exporter)),
-            Some(_) => bail!("component \"{importer}\" imports {interface}, which is ambiguous: several export it"),
+    /// The one other component that exports an interface, if there is one.
+    fn exporter(&self, importer: &str, interface: &str, import: &ComponentInstance) -> anyhow::Result<Option<usize>> {
+        let exporters = self.exporters.get(interface).into_iter().flatten().copied();
+        let mut others = exporters.filter(|index| self.path.last() != Some(index));
+        let first = others.next();
+        // Who names the types of an interface without functions does not matter.
+        if others.next().is_some() && !signature::is_types_only(self.host.engine(), import) {
+            bail!("component \"{importer}\" imports {interface}, which is ambiguous: several export it");
         }
+        Ok(first)
     }
 
     /// Defines an imported interface by calls into the component that exports it.

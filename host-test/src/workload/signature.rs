@@ -1,5 +1,6 @@
 //! What can be told from the types of components and their functions.
 
+use wasmtime::Engine;
 use wasmtime::component::types::{ComponentExtern, ComponentFunc, ComponentInstance, ComponentItem, Type};
 use wasmtime::component::{Component, ComponentExportIndex, ResourceType};
 
@@ -14,6 +15,12 @@ fn interfaces<'a>(items: impl Iterator<Item = (&'a str, ComponentExtern<'a>)>) -
         _ => None,
     });
     instances.collect()
+}
+
+/// Whether an interface has nothing that could be called or held.
+pub(super) fn is_types_only(engine: &Engine, interface: &ComponentInstance) -> bool {
+    let mut items = interface.exports(engine);
+    !items.any(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_) | ComponentItem::Resource(_)))
 }
 
 /// The resources of an interface.

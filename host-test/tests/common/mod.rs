@@ -32,6 +32,8 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// One engine for all tests of a file, with the compile cache that `host-test run` uses.
 pub static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(Some(&target().join("host-test-cache"))).unwrap());
 
+static FORGETFUL_HOST: LazyLock<Host> = LazyLock::new(|| Host::new(None).unwrap());
+
 /// A workload before it is started.
 #[derive(Clone)]
 pub struct Builder {
@@ -150,7 +152,15 @@ impl Builder {
 
     /// Starts the workload, or says why it cannot.
     pub fn try_start(&self) -> anyhow::Result<Workload> {
-        Workload::start(&HOST, &self.spec, &self.options)
+        // What a test made for itself is not worth keeping compiled.
+        let target = target();
+        let mut components = self.spec.components.iter().map(|component| &component.image);
+        let host = if components.all(|image| image.starts_with(&target)) {
+            &HOST
+        } else {
+            &FORGETFUL_HOST
+        };
+        Workload::start(host, &self.spec, &self.options)
     }
 
     /// Runs the workload to its end: its last status, its standard output, its standard error.
