@@ -47,7 +47,8 @@ impl Grants {
         Self { publish, subscribe }
     }
 
-    /// Whether a component may publish to this literal subject.
+    /// Whether a component may publish to this subject. A wildcard in it is a token like any other to the server, and
+    /// needs one in the grant.
     pub fn may_publish(&self, subject: &[u8]) -> bool {
         allowed(subject)
             && self

@@ -238,12 +238,23 @@ impl Mux {
         }
     }
 
-    /// The server refuses something (`Permissions Violation for Publish to "a"`). It does not say whose it was, so all
-    /// clients are told; each knows what it has said.
+    /// The server refuses something that was said to it: `Permissions Violation for Subscription to "a"`. Whose it was is
+    /// known of subscriptions; of publishes it is not, so all clients are told, and each knows what it has published.
     pub fn server_refuses(&mut self, text: &str) {
-        let error = ProtocolError::Server(text.to_owned());
-        for id in self.connections.keys().copied().collect::<Vec<_>>() {
-            self.tell(id, &error);
+        let subject = text.split('"').nth(1).unwrap_or_default();
+        let told: Vec<(ConnectionId, String)> = if text.to_ascii_lowercase().contains("subscription") {
+            let refused = self
+                .subscriptions
+                .values()
+                .filter_map(|subscription| subscription.refused(subject));
+            refused
+                .map(|(id, pattern)| (id, text.replacen(subject, &pattern, 1)))
+                .collect()
+        } else {
+            self.connections.keys().map(|id| (*id, text.to_owned())).collect()
+        };
+        for (id, text) in told {
+            self.tell(id, &ProtocolError::Server(text));
         }
     }
 

@@ -4,12 +4,18 @@ use bytes::Bytes;
 
 use super::{ConnectionId, Flushed, Mux, Waiter};
 use crate::protocol::{Message, ProtocolError};
-use crate::subject::is_literal;
+use crate::subject::{is_literal, is_pattern};
 
 impl Mux {
     /// Passes a client's message on, if it may publish it.
     pub(super) fn publish(&mut self, id: ConnectionId, mut message: Message) -> Result<(), ProtocolError> {
-        if !is_literal(&message.subject) || message.reply.as_deref().is_some_and(|reply| !is_literal(reply)) {
+        // Clients put filters into subjects (`$JS.API.CONSUMER.CREATE.S.c.orders.>`), so wildcards are taken as they are.
+        let pedantic = self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.connect.pedantic);
+        let valid = if pedantic { is_literal } else { is_pattern };
+        if !valid(&message.subject) || message.reply.as_deref().is_some_and(|reply| !is_literal(reply)) {
             return Err(ProtocolError::InvalidPublishSubject);
         }
         message.subject = self

@@ -35,6 +35,14 @@ impl Subscription {
         }
     }
 
+    /// The client to be told that the server refuses to subscribe it to this subject, and the name that it knows it by.
+    pub(super) fn refused(&self, subject: &str) -> Option<(ConnectionId, String)> {
+        match &self.owner {
+            Owner::Connection { id, .. } if self.subject == subject => Some((*id, self.pattern.to_string())),
+            _ => None,
+        }
+    }
+
     /// Counts a message; whether it was the last.
     pub(super) fn count(&mut self) -> bool {
         self.delivered += 1;

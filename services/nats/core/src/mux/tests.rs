@@ -344,3 +344,43 @@ fn verbose_clients_get_ok_for_what_was_taken() {
         "+OK\r\n+OK\r\n-ERR 'Permissions Violation for Publish to \"secret\"'\r\n+OK\r\n"
     );
 }
+
+#[test]
+fn what_the_server_refuses_is_told_to_the_one_who_asked() {
+    let mut wire = Wire::new();
+    let (a, b) = (wire.plain_client(), wire.plain_client());
+    wire.says(a, "SUB _INBOX.x 1\r\n");
+    wire.0
+        .server_refuses("Permissions Violation for Subscription to \"_INBOX.Ab.1.x\"");
+    assert_eq!(
+        wire.told(a),
+        "-ERR 'Permissions Violation for Subscription to \"_INBOX.x\"'\r\n"
+    );
+    assert_eq!(wire.told(b), "");
+    wire.0
+        .server_refuses("Permissions Violation for Publish to \"orders.a\"");
+    for client in [a, b] {
+        assert_eq!(
+            wire.told(client),
+            "-ERR 'Permissions Violation for Publish to \"orders.a\"'\r\n"
+        );
+    }
+}
+
+#[test]
+fn a_filter_in_the_subject_of_a_request_is_no_wildcard() {
+    let mut wire = Wire::new();
+    let a = wire.client(r#"{"verbose":false,"pedantic":false}"#);
+    wire.says(
+        a,
+        "PUB $JS.API.CONSUMER.CREATE.S.c.orders.> 0\r\n\r\nPUB orders.* 0\r\n\r\nPUB svc.> 0\r\n\r\n",
+    );
+    assert_eq!(
+        wire.sent(),
+        "PUB $JS.API.CONSUMER.CREATE.S.c.orders.> 0\r\n\r\nPUB orders.* 0\r\n\r\n"
+    );
+    assert_eq!(
+        wire.told(a),
+        "-ERR 'Permissions Violation for Publish to \"svc.>\"'\r\n"
+    );
+}

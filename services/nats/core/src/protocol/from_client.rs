@@ -37,11 +37,12 @@ pub enum ClientOperation {
 }
 
 /// What a client says of itself. Its credentials are none of the endpoint's business and are not kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
     /// `+OK` after each operation.
     pub verbose: bool,
+    /// Whether subjects of publishes are checked for wildcards.
+    pub pedantic: bool,
     /// Whether messages that it publishes come back to its own subscriptions.
     pub echo: bool,
     /// Whether it understands headers.
@@ -63,6 +64,7 @@ impl Default for Connect {
     fn default() -> Self {
         Self {
             verbose: true,
+            pedantic: true,
             echo: true,
             headers: false,
             no_responders: false,
@@ -70,6 +72,37 @@ impl Default for Connect {
             name: String::new(),
             lang: String::new(),
             version: String::new(),
+        }
+    }
+}
+
+/// CONNECT on the wire. Some clients say `null` for what they leave out.
+#[derive(Deserialize)]
+struct RawConnect {
+    verbose: Option<bool>,
+    pedantic: Option<bool>,
+    echo: Option<bool>,
+    headers: Option<bool>,
+    no_responders: Option<bool>,
+    protocol: Option<i64>,
+    name: Option<String>,
+    lang: Option<String>,
+    version: Option<String>,
+}
+
+impl From<RawConnect> for Connect {
+    fn from(raw: RawConnect) -> Self {
+        let default = Self::default();
+        Self {
+            verbose: raw.verbose.unwrap_or(default.verbose),
+            pedantic: raw.pedantic.unwrap_or(default.pedantic),
+            echo: raw.echo.unwrap_or(default.echo),
+            headers: raw.headers.unwrap_or(default.headers),
+            no_responders: raw.no_responders.unwrap_or(default.no_responders),
+            protocol: raw.protocol.unwrap_or(default.protocol),
+            name: raw.name.unwrap_or_default(),
+            lang: raw.lang.unwrap_or_default(),
+            version: raw.version.unwrap_or_default(),
         }
     }
 }
@@ -169,7 +202,8 @@ impl Decoder {
     }
 
     fn connect(&mut self, rest: &[u8]) -> Result<ClientOperation, ProtocolError> {
-        let connect: Connect = serde_json::from_slice(rest).map_err(|_| ProtocolError::Parser)?;
+        let raw: RawConnect = serde_json::from_slice(rest).map_err(|_| ProtocolError::Parser)?;
+        let connect = Connect::from(raw);
         if !(0..=1).contains(&connect.protocol) {
             return Err(ProtocolError::InvalidClientProtocol);
         }

@@ -24,6 +24,18 @@ fn fatal(what: &'static str, text: impl AsRef<[u8]>, error: &str) -> Input {
     }
 }
 
+const PEDANTIC: &str = "CONNECT {\"verbose\":false,\"pedantic\":true}\r\n";
+
+fn pedantic(what: &'static str, text: &str, error: &str) -> Input {
+    let bytes = format!("{PEDANTIC}{text}").into();
+    Input {
+        what,
+        bytes,
+        answer: format!("-ERR '{error}'\r\n"),
+        ends: false,
+    }
+}
+
 fn bare(what: &'static str, text: &str, error: &str) -> Input {
     Input {
         what,
@@ -106,13 +118,13 @@ pub(crate) fn inputs() -> Vec<Input> {
             format!("PUB {long}"),
             "maximum control line exceeded",
         ),
-        refused("PUB to a wildcard", "PUB foo.* 0\r\n\r\n", "Invalid Publish Subject"),
-        refused(
+        pedantic("PUB to a wildcard", "PUB foo.* 0\r\n\r\n", "Invalid Publish Subject"),
+        pedantic(
             "PUB to an empty token",
             "PUB foo..bar 0\r\n\r\n",
             "Invalid Publish Subject",
         ),
-        refused(
+        pedantic(
             "PUB with a wildcard reply",
             "PUB foo bar.> 0\r\n\r\n",
             "Invalid Publish Subject",

@@ -16,7 +16,7 @@ fn decode(bytes: &[u8], piece: usize) -> Result<Vec<ClientOperation>, ProtocolEr
 
 #[test]
 fn all_operations_of_a_client_are_understood_in_pieces_of_any_size() {
-    let said = b"connect {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"protocol\":1,\"pass\":\"x\"}\r\n\
+    let said = b"connect {\"verbose\":false,\"headers\":true,\"no_responders\":true,\"protocol\":1,\"pass\":\"x\",\"name\":null}\r\n\
                  SUB foo.*  1\r\nSub foo.> q\t2\r\nUNSUB 1\r\nUNSUB 2 5\nPING\r\npong\r\nPUB foo 5\r\nhello\r\n\
                  PUB foo _INBOX.1 0\r\n\r\nHPUB foo bar 12 14\r\nNATS/1.0\r\n\r\nhi\r\n+OK\r\n-ERR 'x'\r\nINFO {}\r\n";
     let whole = decode(said, said.len()).unwrap();
