@@ -53,6 +53,19 @@ async fn without_a_folder_it_says_so_once_and_runs_from_memory() {
 }
 
 #[tokio::test]
+async fn a_wrong_setting_ends_the_service_with_one_line() {
+    let workload = service("cron")
+        .component("test/faulty-job")
+        .environment("CRON_SCHEDULE", "@daily")
+        .environment("CRON_TIMEOUT", "5x")
+        .start();
+    assert_eq!(ended(&workload).await.state, Phase::Error);
+    let log = workload.stderr().unwrap().text();
+    let told = r#"CRON_TIMEOUT "5x": unit x is not one of d, h, m, s, ms, us, for example 5s"#;
+    assert!(log.contains(told) && log.lines().count() == 1, "{log}");
+}
+
+#[tokio::test]
 async fn a_newer_service_s_journal_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("cron.journal");

@@ -71,7 +71,8 @@ impl Engine {
     }
 
     /// Runs the ticks of a range that is past, both ends included, oldest first and one after the other, whether they
-    /// ran before or not: their run ids are those of the ticks. Returns how many.
+    /// ran before or not: their run ids are those of the ticks. Returns how many were added: not those that are going on
+    /// already, nor more than a job may have unfinished.
     ///
     /// # Errors
     /// [`OperateError::Future`], [`OperateError::TooMany`].
@@ -92,13 +93,16 @@ impl Engine {
             ticks.push(tick);
             after = tick;
         }
+        let unfinished = |engine: &Self| engine.job_state(job).map_or(0, |state| state.active.len());
+        let before = unfinished(self);
         let mut actions = Vec::new();
-        for tick in &ticks {
-            self.claim(job, *tick, Origin::Backfill, now, &mut actions);
+        for tick in ticks {
+            self.claim(job, tick, Origin::Backfill, now, &mut actions);
         }
+        let added = unfinished(self) - before;
         self.pump(job);
         self.pending.append(&mut actions);
-        Ok(ticks.len())
+        Ok(added)
     }
 
     /// The next ticks of a job, at most `count`: what its schedule and bounds say, suspended or not.
