@@ -82,6 +82,21 @@ async fn a_component_reaches_its_service() {
     assert!(stdout.contains("\"in_flight\":32"), "{stdout}");
 }
 
+/// tokio lets a task make about 128 operations in a turn. A guest with more sockets ready than that would be told, turn
+/// after turn, that its first ones are not.
+#[tokio::test]
+async fn a_service_with_hundreds_of_sockets_ready_at_once_goes_on() {
+    let builder = service("test/loop-probe").component("test/loop-callee");
+    let builder = builder
+        .environment("PROBE_MODE", "overlap")
+        .environment("PROBE_IN_FLIGHT", "400");
+    let (_, stdout, _) = builder.run().await;
+    assert!(
+        stdout.contains("\"in_flight\":400") && stdout.contains("\"left\":0"),
+        "{stdout}"
+    );
+}
+
 #[tokio::test]
 async fn a_component_cannot_listen() {
     assert!(
