@@ -1,4 +1,4 @@
-//! `cargo xtask check`: formatting, clippy, rustdoc and WIT, with warnings as errors.
+//! `cargo xtask check`: formatting, clippy, rustdoc, WIT, and the names in manifests, with warnings as errors.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::progress::Step;
 use crate::workspace::{Workspace, cargo};
-use crate::{cargo_build, process, toolchain};
+use crate::{cargo_build, process, references, toolchain};
 
 /// Runs every check, so that one run tells of everything, and then fails if one did.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -30,6 +30,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         step("rustdoc", native("doc").args(DOC)),
         step("rustdoc of guests", guest("doc").args(DOC)),
         wit(workspace),
+        names(workspace),
     ];
     let errors: Vec<String> = results
         .into_iter()
@@ -67,6 +68,13 @@ fn wit(workspace: &Workspace) -> Result<()> {
     }
     names.sort_unstable();
     step.done(&names.join(", "));
+    Ok(())
+}
+
+fn names(workspace: &Workspace) -> Result<()> {
+    let step = Step::start("names of artefacts");
+    let files = references::check(workspace)?;
+    step.done(&format!("{files} files"));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! One file per command, and what the commands share:
 //! - [`build`]: every component artefact, in `target/components`
 //! - [`run`]: one example in the test host; its log made readable by [`lines`]
-//! - [`test`], [`check`]: what CI runs
+//! - [`test`], [`check`]: what CI runs; [`references`] holds the names in manifests against what is built
 //! - [`bench`]: figures, with what made them
 //! - [`package`], [`push`]: artefacts as OCI images; the work is done by `xtask/oci`
 //! - [`workspace`]: the crates as `cargo metadata` tells them, and which artefact each becomes
@@ -28,6 +28,7 @@ mod peers;
 mod process;
 mod progress;
 mod push;
+mod references;
 mod run;
 mod test;
 mod toolchain;
