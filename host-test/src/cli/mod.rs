@@ -3,10 +3,12 @@
 //! - [`run`]: one manifest as a workload, until it ends or is stopped
 //! - [`inspect`]: what a component needs, gives, and can do without
 //! - [`fit`]: the artefact of a service that a set of components needs
+//! - [`jobs`]: what cron has done and will do, as a table
 //! - [`value`]: how durations, addresses and `KEY=VALUE` are written
 
 pub mod fit;
 pub mod inspect;
+pub mod jobs;
 pub mod run;
 pub mod value;
 
@@ -35,6 +37,8 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Make the artefact of a service that exactly these components need.
     Fit(FitArguments),
+    /// Show the jobs of a running cron: next tick, last outcomes, runs going on.
+    Jobs(JobsArguments),
 }
 
 /// Arguments of `host-test run`.
@@ -89,6 +93,14 @@ pub struct FitArguments {
     pub join: bool,
 }
 
+/// Arguments of `host-test jobs`.
+#[derive(Debug, Clone, Args)]
+pub struct JobsArguments {
+    /// Cron's admin page, for example 127.85.12.7:8082: the workload's 127.0.0.1, as `run` prints it, and the port of
+    /// CRON_ADMIN.
+    pub address: SocketAddr,
+}
+
 impl Command {
     /// Runs the subcommand to its end.
     ///
@@ -99,6 +111,7 @@ impl Command {
             Self::Run(arguments) => run::execute(arguments),
             Self::Inspect(arguments) => inspect::execute(&arguments),
             Self::Fit(arguments) => fit::execute(&arguments),
+            Self::Jobs(arguments) => jobs::execute(&arguments),
         }
     }
 }
