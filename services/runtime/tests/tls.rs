@@ -165,6 +165,15 @@ async fn a_certificate_of_a_foreign_authority_is_refused() {
 }
 
 #[tokio::test]
+async fn the_certificate_of_an_authority_is_not_one_for_a_server() {
+    let authority = Authority::new("authority");
+    let server = TlsServer::start(Options::new(authority.identity()));
+    let expected =
+        "the server's certificate is the one of a certificate authority: give the server one that is issued by it";
+    assert_eq!(refusal(&server, &settings(&authority)).await, expected);
+}
+
+#[tokio::test]
 async fn each_verification_accepts_what_it_says_and_no_more() {
     let (trusted, foreign) = (Authority::new("trusted"), Authority::new("foreign"));
     let good = TlsServer::start(Options::new(trusted.issue(&[NAME])));

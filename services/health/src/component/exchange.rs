@@ -18,7 +18,7 @@ use crate::answer::MAX_ANSWER;
 pub(super) fn exchange(address: SocketAddr, request: &[u8], timeout: Duration) -> Result<Vec<u8>, String> {
     let deadline = Deadline::after(timeout);
     // Declared before what is made of it, so that it is dropped after.
-    let socket = open(address).map_err(|error| format!("cannot be connected to: {}", error.name()))?;
+    let socket = open(address).map_err(unreachable)?;
     let (input, output) = connected(&socket, &deadline)?;
     send(&output, request, &deadline)?;
     receive(&input, &deadline)
@@ -63,8 +63,7 @@ fn connected(socket: &TcpSocket, deadline: &Deadline) -> Result<(InputStream, Ou
         match socket.finish_connect() {
             Ok(streams) => return Ok(streams),
             Err(ErrorCode::WouldBlock) => deadline.wait(&ready)?,
-            Err(ErrorCode::ConnectionRefused) => return Err("is not there: connection refused".to_owned()),
-            Err(error) => return Err(format!("cannot be connected to: {}", error.name())),
+            Err(error) => return Err(unreachable(error)),
         }
     }
 }
@@ -96,6 +95,14 @@ fn receive(input: &InputStream, deadline: &Deadline) -> Result<Vec<u8>, String> 
         if received.len() > MAX_ANSWER {
             return Err(format!("answers with more than {} KiB", MAX_ANSWER / 1024));
         }
+    }
+}
+
+/// A refusal comes as the connection begins in wash, and as it ends on other hosts.
+fn unreachable(error: ErrorCode) -> String {
+    match error {
+        ErrorCode::ConnectionRefused => "is not there: connection refused".to_owned(),
+        error => format!("cannot be connected to: {}", error.name()),
     }
 }
 

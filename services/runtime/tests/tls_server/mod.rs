@@ -47,6 +47,14 @@ impl Authority {
         self.issuer.pem()
     }
 
+    /// The authority's own certificate and key, which a server had better not use.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            certificate: self.pem(),
+            key: self.issuer.key().serialize_pem(),
+        }
+    }
+
     /// A certificate for these names or addresses.
     pub fn issue(&self, names: &[&str]) -> Identity {
         self.issue_until(names, 4096)

@@ -74,6 +74,11 @@ fn certificate(error: &CertificateError) -> String {
         }
         CertificateError::Revoked => "the server's certificate has been revoked".to_owned(),
         CertificateError::InvalidPurpose => "the server's certificate is not one for servers".to_owned(),
+        // webpki has no name for it here but that of its own error, which rustls wraps.
+        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+            "the server's certificate is the one of a certificate authority: give the server one that is issued by it"
+                .to_owned()
+        }
         CertificateError::Other(other) => format!("the server's certificate is malformed or misused: {other}"),
         error => format!("the server's certificate cannot be accepted: {error}"),
     }

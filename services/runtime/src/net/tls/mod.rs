@@ -1,6 +1,8 @@
 //! TLS 1.2 and 1.3 by rustls: who is trusted, which certificate is shown, what went wrong.
 //!
 //! ChaCha20-Poly1305 is offered first. A guest has no AES instructions, and without them AES-GCM is five times slower.
+//! Servers in Go and rustls take the client's word for it; one that goes by its own order, as OpenSSL's do unless
+//! configured with `PrioritizeChaCha`, may still take AES.
 
 mod explain;
 mod pem;
