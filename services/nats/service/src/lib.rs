@@ -3,10 +3,10 @@
 //! The protocol, the multiplexer and what becomes of a delivery are the core crate's business (`mainstay-nats-core`); here
 //! are the sockets, the clock and the callbacks.
 //!
-//! - [`config`]: settings
+//! - [`config`]: settings, all checked at start
 //! - [`component`]: the callbacks, as the rest of the service sees them
 //! - `bindings`: `mainstay:nats`, as generated from its WIT
-//! - [`service`]: start
+//! - [`service`]: the start of everything, in order
 //! - `bridge`: the multiplexer as the tasks share it: publish, subscribe, request, flush
 //! - `link`: the connection to the servers; `connect` makes one, `servers` chooses
 //! - `endpoint`: the loopback endpoint
