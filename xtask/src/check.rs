@@ -41,6 +41,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Maps of modules, at the top of a crate, link to private ones too: they are for those who read the source.
+const DOC_LINTS: &str = "-D warnings -A rustdoc::private_intra_doc_links";
+
 const DENY: [&str; 3] = ["--", "-D", "warnings"];
 
 /// Private items too: their links and examples rot as well.
@@ -80,7 +83,7 @@ fn names(workspace: &Workspace) -> Result<()> {
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
     let mut step = Step::start(name);
-    command.env("RUSTDOCFLAGS", "-D warnings");
+    command.env("RUSTDOCFLAGS", DOC_LINTS);
     process::watch(&mut step, command, None, |step, line| step.print(&line))?;
     step.done("");
     Ok(())

@@ -3,8 +3,8 @@
 //! One file per command, and what the commands share:
 //! - [`build`]: every component artefact, in `target/components`
 //! - [`run`]: one example in the test host; its log made readable by [`lines`]
-//! - [`test`], [`check`]: what CI runs; [`references`] holds the names in manifests against what is built
-//! - [`bench`]: figures, with what made them
+//! - [`mod@test`], [`check`]: what CI runs; [`references`] holds the names in manifests against what is built
+//! - [`mod@bench`]: figures, with what made them
 //! - [`package`], [`push`]: artefacts as OCI images; the work is done by `xtask/oci`
 //! - [`workspace`]: the crates as `cargo metadata` tells them, and which artefact each becomes
 //! - [`toolchain`]: compiler and target, added where they are missing

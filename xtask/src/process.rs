@@ -107,14 +107,17 @@ pub(crate) fn answer(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The command as one would type it.
+/// The command as one would type it, without the end of a long one.
 pub(crate) fn describe(command: &Command) -> String {
+    const LONGEST: usize = 100;
     let program = Path::new(command.get_program());
     let words = std::iter::once(program.file_name().unwrap_or(program.as_os_str())).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let whole: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    let whole = whole.join(" ");
+    match whole.char_indices().nth(LONGEST).and_then(|(end, _)| whole.get(..end)) {
+        Some(start) => format!("{start} ..."),
+        None => whole,
+    }
 }
 
 /// Sends every line of `pipe`, without its line end, as `kind` says.

@@ -166,7 +166,9 @@ impl Engine {
     /// The jobs whose names come after `name`, in the order of names.
     pub fn by_name_after(&self, name: &str) -> &[JobId] {
         let is_before = |id: &JobId| self.job(*id).map_or("", |job| &*job.name) <= name;
-        self.by_name.get(self.by_name.partition_point(is_before)..).unwrap_or_default()
+        self.by_name
+            .get(self.by_name.partition_point(is_before)..)
+            .unwrap_or_default()
     }
 
     /// When a job's next tick is scheduled; none if it has no more, or is suspended.
