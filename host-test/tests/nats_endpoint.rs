@@ -19,7 +19,6 @@ use std::time::Duration;
 use async_nats::jetstream;
 use common::{Builder, DEADLINE};
 use futures::StreamExt;
-use mainstay_host_test::workload::Workload;
 use mainstay_peers::{NatsServer, tools};
 use nats::{client, eventually, log, loopback_client, metric, ready, service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
