@@ -11,7 +11,6 @@
 //! - `link`: the connection to the servers; `connect` makes one, `servers` chooses
 //! - `endpoint`: the loopback endpoint
 //! - `inbound`: messages to the component, from core NATS and from JetStream
-//! - `watch`: changes of key-value buckets to the component
 //! - `report`: log lines, metrics and events of what happens
 //!
 //! The component itself is the last few lines: it hands `run` to [`service::start`].
