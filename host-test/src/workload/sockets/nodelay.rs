@@ -12,10 +12,9 @@ pub(super) fn set_on_new_socket() {
     let Ok(listing) = std::fs::read_dir("/proc/self/fd") else {
         return;
     };
-    let mut descriptors: Vec<i32> = listing
+    let descriptors: Vec<i32> = listing
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
-    descriptors.sort_unstable_by(|left, right| right.cmp(left));
     for descriptor in descriptors {
         // SAFETY: it was open a moment ago. Should another thread close it meanwhile, the calls below fail, or set a
         // harmless option on whatever TCP socket of this process took its number; nothing is read, written or closed.
@@ -28,9 +27,9 @@ pub(super) fn set_on_new_socket() {
                 .ok()
                 .and_then(|address| address.as_socket())
                 .is_some_and(|address| address.port() == 0);
-        // One per created socket: two threads that create at the same time set each other's.
-        if is_new && socket.set_tcp_nodelay(true).is_ok() {
-            return;
+        // Every new one, not the first that is found: another thread may have created one at the same time.
+        if is_new {
+            let _ = socket.set_tcp_nodelay(true);
         }
     }
 }
@@ -47,10 +46,7 @@ mod tests {
     fn a_new_socket_gets_the_option_and_its_accepted_ones_inherit_it() {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         assert!(!listener.tcp_nodelay().unwrap());
-        // Other tests create sockets too: each call sets one.
-        while !listener.tcp_nodelay().unwrap() {
-            super::set_on_new_socket();
-        }
+        super::set_on_new_socket();
         listener
             .bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into())
             .unwrap();
