@@ -55,8 +55,14 @@ impl Dialer {
 
     /// Connects, looking the name up anew. The error names every address tried and what each did.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<Stream, Error> {
+        let addresses = self.resolver.resolve(endpoint).await?;
+        self.first(endpoint, addresses).await
+    }
+
+    /// A connection to the first of the endpoint's addresses that takes one.
+    async fn first(&self, endpoint: &Endpoint, addresses: Vec<SocketAddr>) -> Result<Stream, Error> {
         let mut failures = Vec::new();
-        for address in self.resolver.resolve(endpoint).await? {
+        for address in addresses {
             let attempt = tokio::time::timeout(self.timeout, self.attempt(endpoint, address));
             let no_answer = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {:?}", self.timeout));
             match attempt.await.unwrap_or_else(|_| Err(no_answer())) {
@@ -89,4 +95,29 @@ async fn tcp(address: SocketAddr) -> io::Result<Coalesced<TcpStream>> {
     // WASI 0.2 ignores it, later ones and native targets do not; where it fails, coalescing has to do.
     let _ = stream.set_nodelay(true);
     Ok(Coalesced::new(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn the_next_address_is_tried_when_one_refuses_and_all_are_named_when_none_answers() {
+        let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let living = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (refused, lives) = (refusing.local_addr().unwrap(), living.local_addr().unwrap());
+        drop(refusing);
+        let endpoint: Endpoint = "server.example:80".parse().unwrap();
+        let dialer = Dialer::new(Duration::from_secs(10));
+        let stream = dialer.first(&endpoint, vec![refused, lives]).await.unwrap();
+        assert_eq!(stream.peer(), lives);
+        drop(living);
+        let error = dialer.first(&endpoint, vec![refused, lives]).await.unwrap_err();
+        let expected = format!(
+            "connect to server.example:80: {refused} refused, nothing listens there; \
+             {lives} refused, nothing listens there"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
 }
