@@ -15,8 +15,8 @@ use crate::process::processor_time;
 const GOAL: f64 = 20_000.0;
 
 /// Jobs fall due together this often, so that one burst is over before the next.
-const PERIOD: Duration = Duration::from_secs(4);
-const PATTERN: &str = "*/4 * * * * *";
+const PERIOD: Duration = Duration::from_secs(5);
+const PATTERN: &str = "*/5 * * * * *";
 
 pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> {
     println!(
@@ -25,19 +25,12 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> 
     );
     row("", [&"until done", &"jobs/s", &"CPU a job"], "");
     let goal = Goal::AtLeast(GOAL);
-    for (what, callee, state, log, goal) in [
-        ("warm instances", Callee::Warm, false, "info", goal),
-        ("warm instances, state volume", Callee::Warm, true, "info", goal),
-        (
-            "warm instances, log of warnings only",
-            Callee::Warm,
-            false,
-            QUIET,
-            Goal::None,
-        ),
-        ("a fresh instance for each", Callee::Fresh, false, "info", Goal::None),
-        ("composed in", Callee::Composed, false, "info", Goal::None),
-        ("composed in, state volume", Callee::Composed, true, "info", Goal::None),
+    for (what, callee, state, goal) in [
+        ("warm instances", Callee::Warm, false, goal),
+        ("warm instances, state volume", Callee::Warm, true, goal),
+        ("a fresh instance for each", Callee::Fresh, false, Goal::None),
+        ("composed in", Callee::Composed, false, Goal::None),
+        ("composed in, state volume", Callee::Composed, true, Goal::None),
     ]
     .into_iter()
     .filter(|(what, ..)| what.contains(rows))
@@ -46,7 +39,6 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> 
             jobs: &tables(scale.together, |_| format!("schedule = \"{PATTERN}\"")),
             callee,
             state,
-            log,
         };
         let cron = bench.start(&setting).await?;
         let mut bursts = Vec::new();
@@ -63,9 +55,6 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> 
     Ok(())
 }
 
-/// No line for each run, but the one that tells that it has started.
-const QUIET: &str = "warn,mainstay_cron::service=info";
-
 /// One time that jobs fell due together.
 struct Burst {
     /// From when they were due to when the last one was over.
@@ -77,7 +66,10 @@ struct Burst {
 async fn burst(cron: &Cron, runs: u64) -> Result<Burst> {
     let due = Due::wait().await;
     let ran = cron.succeeded(runs, due.next).await?;
-    due.over(ran, runs)
+    match due.over(ran, runs) {
+        Ok(burst) => Ok(burst),
+        Err(error) => Err(error.context(cron.described().await)),
+    }
 }
 
 async fn native(scale: &Scale) -> Result<Vec<Burst>> {

@@ -1,7 +1,7 @@
 //! How late jobs start at a steady rate, by the job's own clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, ensure};
 
@@ -45,7 +45,6 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> 
             jobs: &jobs,
             callee,
             state: true,
-            log: "info",
         };
         let cron = bench.start(&setting).await?;
         tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -59,12 +58,28 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale, rows: &str) -> Result<()> 
         ensure!(lags.len() >= expected, "{} runs of {expected}", lags.len());
         print(what, lags, goal);
     }
+    let what = "spread, a timer of tokio and nothing else";
+    if what.contains(rows) {
+        print(what, bare_timer(rate, seconds).await, Goal::None);
+    }
     let what = format!("all on the second, {NATIVE}");
     if what.contains(rows) {
         print(&what, native(rate, seconds).await?, Goal::None);
     }
     println!();
     Ok(())
+}
+
+/// A loop that sleeps until each instant, natively: what the machine makes of a timer while others work on it.
+async fn bare_timer(rate: usize, seconds: u64) -> Vec<u64> {
+    let (start, step) = (Instant::now(), Duration::from_secs(1) / rate as u32);
+    let mut lags = Vec::with_capacity(rate * seconds as usize);
+    for number in 0..rate as u32 * seconds as u32 {
+        let due = start + step * number;
+        tokio::time::sleep_until(due.into()).await;
+        lags.push(due.elapsed().as_nanos() as u64);
+    }
+    lags
 }
 
 /// It does not tell a job when it was due: the last whole second is taken, which is in its favour.

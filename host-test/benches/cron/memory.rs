@@ -65,7 +65,6 @@ async fn ours(count: usize, state: bool) -> Result<(u64, Duration)> {
         jobs,
         callee: Callee::Warm,
         state,
-        log: "info",
     };
     // Compiled before memory is looked at.
     let one = tables(1, minute);

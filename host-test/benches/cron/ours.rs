@@ -44,8 +44,6 @@ pub(crate) struct Setting<'a> {
     pub(crate) callee: Callee,
     /// Whether there is a state volume.
     pub(crate) state: bool,
-    /// `MAINSTAY_LOG`.
-    pub(crate) log: &'a str,
 }
 
 /// A service that runs.
@@ -107,8 +105,6 @@ impl Bench {
         };
         let environment = &mut service.resources.environment;
         environment.insert("CRON_CONFIG".to_owned(), "/config/cron.toml".to_owned());
-        // What tells that it has started is of level info.
-        environment.insert("MAINSTAY_LOG".to_owned(), setting.log.to_owned());
         if setting.state {
             environment.insert("CRON_STATE".to_owned(), "/state".to_owned());
         }
@@ -190,6 +186,16 @@ impl Cron {
         let mut response = String::new();
         stream.read_to_string(&mut response).await?;
         Ok(response)
+    }
+
+    /// How it is, for one who has to find out why.
+    pub(crate) async fn described(&self) -> String {
+        let status = self.workload.status();
+        let metrics = self
+            .metrics()
+            .await
+            .unwrap_or_else(|error| format!("no metrics: {error}"));
+        format!("{status}\n{}\n{metrics}", stderr(&self.workload))
     }
 
     /// What the jobs printed.
