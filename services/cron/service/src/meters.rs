@@ -1,10 +1,8 @@
 //! Metrics. With more jobs than [`NAMED`] their names are left out: each would be a dozen series.
 
-use std::collections::HashMap;
-
 use mainstay_cron_core::action::Action;
 use mainstay_cron_core::run::Reason;
-use mainstay_cron_core::{End, Engine, JobId};
+use mainstay_cron_core::{End, Engine, Job, JobId, Moment};
 use mainstay_runtime::metrics::{Counter, Gauge, Histogram, Registry, SECONDS};
 
 /// Up to so many jobs have series of their own.
@@ -14,32 +12,46 @@ const NAMED: usize = 50;
 const ALL: &str = "*";
 
 pub(crate) struct Meters {
-    registry: Registry,
-    named: bool,
-    jobs: HashMap<JobId, JobMeters>,
+    /// By job, or of all together.
+    jobs: Jobs,
     lag: Histogram,
     in_flight: Gauge,
     waiting: Gauge,
     next: Gauge,
 }
 
-/// The series of one job, or of all.
+enum Jobs {
+    /// By id, and when each one's next run is scheduled.
+    Named(Vec<(JobMeters, Gauge)>),
+    Together(JobMeters),
+}
+
+/// The counters of one job, or of all.
 struct JobMeters {
     fired: Counter,
     retried: Counter,
     finished: [Counter; End::ALL.len()],
     missed: [Counter; Reason::ALL.len()],
-    next: Option<Gauge>,
 }
 
 impl Meters {
-    pub(crate) fn new(registry: &Registry, jobs: usize) -> Self {
+    pub(crate) fn new(registry: &Registry, jobs: &[Job]) -> Self {
         let gauge = |name, help| registry.gauge(name, help, &[]);
-        gauge("cron_jobs", "Jobs.").set(jobs as f64);
+        gauge("cron_jobs", "Jobs.").set(jobs.len() as f64);
+        let named = |job: &Job| {
+            let next = registry.gauge(
+                "cron_job_next_run_timestamp_seconds",
+                "When the job's next run is scheduled, 0 if it has none.",
+                &[("job", &*job.name)],
+            );
+            (JobMeters::new(registry, &job.name), next)
+        };
         Self {
-            registry: registry.clone(),
-            named: jobs <= NAMED,
-            jobs: HashMap::new(),
+            jobs: if jobs.len() <= NAMED {
+                Jobs::Named(jobs.iter().map(named).collect())
+            } else {
+                Jobs::Together(JobMeters::new(registry, ALL))
+            },
             lag: registry.histogram(
                 "cron_start_lag_seconds",
                 "How much later than due first attempts started.",
@@ -56,29 +68,32 @@ impl Meters {
     }
 
     /// Counts what an action tells of.
-    pub(crate) fn count(&mut self, action: &Action, engine: &Engine) {
+    pub(crate) fn count(&self, action: &Action) {
         match action {
             Action::Start(start) => {
                 if start.attempt == 1 {
                     self.lag.observe_duration(start.actual.since(start.due));
                 }
-                self.job(start.key.job, engine).fired.add(1);
-            }
-            Action::Retrying { key, .. } => self.job(key.job, engine).retried.add(1),
-            Action::Finished(over) => {
-                let meters = self.job(over.key.job, engine);
-                let position = End::ALL.iter().position(|end| *end == over.end);
-                if let Some(counter) = position.and_then(|position| meters.finished.get(position)) {
-                    counter.add(1);
+                if let Some(meters) = self.job(start.key.job) {
+                    meters.fired.add(1);
                 }
-                if let (Some(gauge), Some(next)) = (&meters.next, over.next) {
-                    gauge.set(seconds(next));
+            }
+            Action::Retrying { key, .. } => {
+                if let Some(meters) = self.job(key.job) {
+                    meters.retried.add(1);
+                }
+            }
+            Action::Finished(over) => {
+                let position = End::ALL.iter().position(|end| *end == over.end);
+                let counters = self.job(over.key.job).map(|meters| &meters.finished);
+                if let Some(counter) = position.zip(counters).and_then(|(position, all)| all.get(position)) {
+                    counter.add(1);
                 }
             }
             Action::Missed { job, count, reason, .. } => {
-                let meters = self.job(*job, engine);
                 let position = Reason::ALL.iter().position(|known| known == reason);
-                if let Some(counter) = position.and_then(|position| meters.missed.get(position)) {
+                let counters = self.job(*job).map(|meters| &meters.missed);
+                if let Some(counter) = position.zip(counters).and_then(|(position, all)| all.get(position)) {
                     counter.add(u64::from(*count));
                 }
             }
@@ -91,28 +106,24 @@ impl Meters {
         self.in_flight.set(engine.in_flight() as f64);
         self.waiting.set(engine.waiting() as f64);
         self.next.set(engine.next_due().map_or(0.0, seconds));
+        if let Jobs::Named(jobs) = &self.jobs {
+            for (id, (_, next)) in (0..).map(JobId).zip(jobs) {
+                next.set(engine.next_tick(id).map_or(0.0, seconds));
+            }
+        }
     }
 
-    fn job(&mut self, id: JobId, engine: &Engine) -> &JobMeters {
-        let (id, name) = if self.named {
-            (id, engine.job(id).map_or(ALL, |job| &*job.name))
-        } else {
-            (JobId(0), ALL)
-        };
-        let (registry, named) = (&self.registry, self.named);
-        self.jobs
-            .entry(id)
-            .or_insert_with(|| JobMeters::new(registry, name, named))
+    fn job(&self, id: JobId) -> Option<&JobMeters> {
+        match &self.jobs {
+            Jobs::Named(jobs) => jobs.get(id.0 as usize).map(|(meters, _)| meters),
+            Jobs::Together(meters) => Some(meters),
+        }
     }
 }
 
 impl JobMeters {
-    fn new(registry: &Registry, job: &str, named: bool) -> Self {
+    fn new(registry: &Registry, job: &str) -> Self {
         let job = ("job", job);
-        let next = (
-            "cron_job_next_run_timestamp_seconds",
-            "When the job's next run is scheduled.",
-        );
         Self {
             fired: registry.counter("cron_fired_total", "Attempts that started.", &[job]),
             retried: registry.counter("cron_retried_total", "Attempts that failed and are made again.", &[job]),
@@ -128,11 +139,73 @@ impl JobMeters {
                     &labels,
                 )
             }),
-            next: named.then(|| registry.gauge(next.0, next.1, &[job])),
         }
     }
 }
 
-fn seconds(moment: mainstay_cron_core::Moment) -> f64 {
+fn seconds(moment: Moment) -> f64 {
     moment.as_nanoseconds() as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mainstay_cron_core::{Limits, Now};
+
+    use super::*;
+    use crate::config::Configuration;
+
+    fn jobs(count: usize) -> Vec<Job> {
+        let tables: Vec<String> = (0..count)
+            .map(|number| format!("[[job]]\nname = \"job-{number}\"\nschedule = \"* * * * *\"\n"))
+            .collect();
+        let configuration = Configuration::read_from([("CRON_JOBS", tables.concat())]).unwrap();
+        configuration.complete(Vec::new()).unwrap().0
+    }
+
+    fn at(seconds: u64) -> Now {
+        let start = Moment::from_nanoseconds(1_763_780_400_000_000_000);
+        Now {
+            wall: start.plus(Duration::from_secs(seconds)),
+            steady: Duration::from_secs(seconds),
+        }
+    }
+
+    #[test]
+    fn a_jobs_next_run_is_shown_before_during_and_after_a_run_and_is_zero_when_it_is_suspended() {
+        let registry = Registry::default();
+        let jobs = jobs(1);
+        let meters = Meters::new(&registry, &jobs);
+        let (mut engine, _) = Engine::new(Limits::default(), jobs, None, false, at(1));
+        let shown = |engine: &Engine| {
+            meters.show(engine);
+            let text = registry.render();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("cron_job_next_run_timestamp_seconds{job=\"job-0\"} "));
+            line.unwrap().parse::<f64>().unwrap()
+        };
+        let first = seconds(at(60).wall);
+        assert_eq!(shown(&engine), first);
+        let mut actions = Vec::new();
+        engine.poll(at(60), &mut actions);
+        assert_eq!((engine.in_flight(), shown(&engine)), (1, first + 60.0));
+        engine.suspend(JobId(0));
+        assert_eq!(shown(&engine), 0.0);
+    }
+
+    #[test]
+    fn a_hundred_thousand_jobs_take_no_more_series_than_one() {
+        let registry = Registry::default();
+        let jobs = jobs(100_000);
+        let meters = Meters::new(&registry, &jobs);
+        let (mut engine, _) = Engine::new(Limits::default(), jobs, None, false, at(1));
+        let mut actions = Vec::new();
+        engine.poll(at(60), &mut actions);
+        actions.iter().for_each(|action| meters.count(action));
+        let text = registry.render();
+        assert!(text.contains("cron_fired_total{job=\"*\"} 256\n"), "{text}");
+        assert!(text.lines().count() < 80, "{text}");
+    }
 }
