@@ -104,6 +104,11 @@ impl<C: Component> Attempts<C> {
         }
     }
 
+    /// How many attempts are over since [`Attempts::take_done`] was called.
+    pub(crate) fn done(&self) -> usize {
+        self.done.borrow().len()
+    }
+
     /// The attempts that are over since the last call, in the order of their ends.
     pub(crate) fn take_done(&self) -> Vec<Done> {
         let done = std::mem::take(&mut *self.done.borrow_mut());

@@ -26,6 +26,13 @@ use crate::schedule::Definition;
 /// The wall clock may be set at any time, and nobody tells.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(1);
 
+/// With so many attempts in flight another one is over soon: outcomes are then written, and their places filled, many
+/// at a time. Each turn costs a write to the journal.
+const BUSY: usize = 32;
+
+/// How long an outcome waits for others at most.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// How long the component may take to answer what it is asked at start.
 const ASKING: Duration = Duration::from_secs(30);
 
@@ -127,7 +134,7 @@ impl<C: Component> Cron<C> {
                 (Some(disk), loaded)
             }
         };
-        let meters = Meters::new(&context.metrics, jobs.len());
+        let meters = Meters::new(&context.metrics, &jobs);
         let count = jobs.len();
         let (engine, recovered) = Engine::new(configuration.limits, jobs, loaded, disk.is_some(), clock.now());
         if let Some(disk) = &mut disk {
@@ -154,12 +161,29 @@ impl<C: Component> Cron<C> {
 
     async fn run(&self) -> Result<(), Error> {
         loop {
-            let wait = self.turn();
+            let due = tokio::time::Instant::now() + self.turn();
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.wake.notified() => {}
+                () = tokio::time::sleep_until(due) => {}
+                () = self.wake.notified() => self.gather(due).await,
             }
         }
+    }
+
+    /// Waits a little for more outcomes, if many are to be expected and nothing is due meanwhile.
+    async fn gather(&self, due: tokio::time::Instant) {
+        let in_flight = self.inner.borrow().engine.in_flight();
+        if in_flight < BUSY {
+            return;
+        }
+        // With a part of the places empty the others keep the component busy.
+        let enough = async {
+            while self.attempts.done() < in_flight / 4 {
+                self.wake.notified().await;
+            }
+        };
+        let until = due.min(tokio::time::Instant::now() + GATHER);
+        // Late or not: what there is is enough then.
+        let _ = tokio::time::timeout_at(until, enough).await;
     }
 
     /// What an operator asks for; done and written down when this returns.
@@ -213,7 +237,7 @@ impl Inner {
     }
 
     fn tell(&mut self, action: &Action) {
-        self.meters.count(action, &self.engine);
+        self.meters.count(action);
         self.report.tell(action, &self.engine);
         if let Some(deliver) = &self.deliver {
             deliver.tell(action, &self.engine);
