@@ -3,6 +3,9 @@
 //!
 //! The figures come from real guests, `services/runtime/guests`, on this crate's own host.
 
+#[path = "support/process.rs"]
+mod process;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,6 +17,8 @@ use mainstay_host_test::workload::spec::{Component, Service, Spec};
 use mainstay_host_test::workload::stdio::Output;
 use mainstay_host_test::workload::{Host, Options, Phase, Workload};
 use serde::Deserialize;
+
+use process::{processor_time, resident};
 
 /// Longer than any one measurement takes.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -248,15 +253,6 @@ async fn start(host: &Host, mode: &str) -> Result<Workload> {
     Ok(workload)
 }
 
-/// Bytes of this process in memory. Pages that are mapped more than once, such as one component's code in several
-/// workloads, count once.
-fn resident() -> Option<u64> {
-    let memory = fs::read_to_string("/proc/self/smaps_rollup").ok()?;
-    let line = memory.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
 /// What this process takes of one core while it is left alone for so long.
 async fn processor_share(duration: Duration) -> Option<f64> {
     let before = processor_time()?;
@@ -264,16 +260,6 @@ async fn processor_share(duration: Duration) -> Option<f64> {
     tokio::time::sleep(duration).await;
     let taken = processor_time()?.saturating_sub(before);
     Some(taken.as_secs_f64() / began.elapsed().as_secs_f64())
-}
-
-/// What all threads of this process have run, to the nanosecond.
-fn processor_time() -> Option<Duration> {
-    let mut nanoseconds = 0;
-    for thread in fs::read_dir("/proc/self/task").ok()? {
-        let schedule = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        nanoseconds += schedule.split(' ').next()?.parse::<u64>().ok()?;
-    }
-    Some(Duration::from_nanos(nanoseconds))
 }
 
 fn component(name: &str) -> PathBuf {

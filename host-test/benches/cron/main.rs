@@ -33,6 +33,9 @@ struct Arguments {
     /// Measure only what has this in its name, for example `composed`
     #[arg(long, default_value = "")]
     rows: String,
+    /// What the service logs; it has to say that its schedules are loaded
+    #[arg(long, default_value = "info", value_name = "MAINSTAY_LOG")]
+    log: String,
     /// Measure the memory of one scheduler: a process of its own, which the benchmark starts
     #[arg(long, hide = true)]
     memory_of: Option<memory::Subject>,
@@ -57,7 +60,8 @@ async fn main() -> Result<()> {
         return memory::measure(subject, &scale).await;
     }
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
-    let bench = ours::Bench::new()?;
+    print_peers();
+    let bench = ours::Bench::new(&arguments.log)?;
     if wanted(Part::Fired) {
         fired::run(&bench, &scale, &arguments.rows).await?;
     }
@@ -71,6 +75,23 @@ async fn main() -> Result<()> {
         memory::run(&scale, arguments.quick).await?;
     }
     Ok(())
+}
+
+/// The versions of what stands beside ours.
+fn print_peers() {
+    let mut lines = include_str!("../../../Cargo.lock").lines();
+    while let Some(line) = lines.next() {
+        for peer in [native::NATIVE, next::CRONER] {
+            if line == format!("name = \"{peer}\"") {
+                let version = lines
+                    .next()
+                    .and_then(|line| line.strip_prefix("version = "))
+                    .unwrap_or("?");
+                println!("{:<9} {peer} {}", "beside", version.trim_matches('"'));
+            }
+        }
+    }
+    println!();
 }
 
 /// How much is measured.

@@ -59,7 +59,7 @@ pub(crate) async fn measure(subject: Subject, scale: &Scale) -> Result<()> {
 }
 
 async fn ours(count: usize, state: bool) -> Result<(u64, Duration)> {
-    let bench = Bench::new()?;
+    let bench = Bench::new("info")?;
     let minute = |number: usize| format!("schedule = \"{} * * * *\"", number % 60);
     let setting = |jobs| Setting {
         jobs,

@@ -1,4 +1,4 @@
-//! Next-run calculations a second: in a component, natively, and by croner, which tokio-cron-scheduler calculates with.
+//! Next-run calculations a second: in a component, natively, and by croner.
 
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use crate::ours::Bench;
 
 #[path = "../../guests/cron-next/src/walk.rs"]
 mod walk;
+
+/// Its name in tables. There are two of its versions: the older one is tokio-cron-scheduler's.
+pub(crate) const CRONER: &str = "croner";
 
 const GOAL: f64 = 1_000_000.0;
 
@@ -40,7 +43,7 @@ pub(crate) async fn run(bench: &Bench, scale: &Scale) -> Result<()> {
         "next runs a second, over {} patterns from every second to every leap day; goal: {GOAL}",
         PATTERNS.len()
     );
-    row("", [&"component", &"native", &"croner"], "");
+    row("", [&"component", &"native", &CRONER], "");
     for zone in ZONES {
         let arguments = [time.as_millis().to_string(), zone.to_owned()];
         let arguments = arguments.into_iter().chain(PATTERNS.map(str::to_owned)).collect();
@@ -64,7 +67,6 @@ fn croners(zone: &str, time: Duration) -> Result<f64> {
     let start = Timestamp::constant(1_795_305_600, 0).to_zoned(TimeZoneDatabase::bundled().get(zone)?);
     let mut seconds_of_each_once = 0.0;
     for pattern in PATTERNS {
-        // Its parser has seconds and `+`, but five fields must be told from six.
         let pattern: Cron = pattern.parse()?;
         let mut tick = start.clone();
         seconds_of_each_once += walk::seconds_each(time, || {

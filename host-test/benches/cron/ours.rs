@@ -24,6 +24,8 @@ const HEALTH_PORT: u16 = 8081;
 pub(crate) struct Bench {
     host: Host,
     folder: TempDir,
+    /// `MAINSTAY_LOG`.
+    log: String,
 }
 
 /// Where the job's code runs.
@@ -54,11 +56,12 @@ pub(crate) struct Cron {
 }
 
 impl Bench {
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new(log: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // The cache that `run` and the tests use too.
         let host = Host::new(Some(&target().join("host-test-cache")))?;
-        Ok(Self { host, folder })
+        let log = log.to_owned();
+        Ok(Self { host, folder, log })
     }
 
     /// Runs a component that is a program, to its end: what it printed.
@@ -105,6 +108,7 @@ impl Bench {
         };
         let environment = &mut service.resources.environment;
         environment.insert("CRON_CONFIG".to_owned(), "/config/cron.toml".to_owned());
+        environment.insert("MAINSTAY_LOG".to_owned(), self.log.clone());
         if setting.state {
             environment.insert("CRON_STATE".to_owned(), "/state".to_owned());
         }
