@@ -42,7 +42,7 @@ impl Tls {
     /// handshake is a segment of its own.
     ///
     /// `host` is who the server must prove to be, unless another name is configured. The error says whose fault it
-    /// is; the rejection of a client certificate under TLS 1.3 comes later, with the first read, see [`explain`].
+    /// is; the rejection of a client certificate under TLS 1.3 comes later, with the first read, see [`explain()`].
     pub async fn handshake<S>(&self, host: &Host, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
