@@ -12,10 +12,11 @@ mod schedule_support;
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use mainstay_cron_core::schedule::{DstRule, Schedule};
+use schedule_support::brute::Brute;
 use schedule_support::table::{self, Vector};
-use schedule_support::{at, schedule};
+use schedule_support::{at, schedule, walk};
 
 #[test]
 fn changes_of_the_clocks_in_ten_zones_under_both_rules() {
@@ -71,6 +72,71 @@ fn an_every_minute_schedule_fires_every_minute_of_real_time_in_every_zone() {
     }
 }
 
+#[test]
+fn a_gap_is_made_up_for_in_the_very_instant_it_ends() {
+    let schedule = schedule("30 2 * * *", "America/New_York", DstRule::Vixie);
+    let end = at("2025-03-09T03:00:00-04:00");
+    for before in [1, 999_999_999, 1_000_000_000, 2_000_000_000] {
+        assert_eq!(schedule.next_after(end - SignedDuration::from_nanos(before)), Some(end));
+    }
+    assert!(schedule.is_tick(end));
+    assert_eq!(schedule.next_after(end), Some(at("2025-03-10T02:30:00-04:00")));
+    assert_eq!(schedule.previous_before(end), Some(at("2025-03-08T02:30:00-05:00")));
+}
+
+#[test]
+fn every_change_of_the_clocks_in_every_zone_agrees_with_a_walk_through_it() {
+    let patterns = [
+        "* * * * *",
+        "*/10 1-23/2 * * *",
+        "7 0-23 * * *",
+        "30 0,3,6,9,12,15,18,21 * * *",
+        "0 0 * * *",
+    ];
+    let patterns = patterns.map(|text| (text, Brute::new(text)));
+    let database = jiff::tz::TimeZoneDatabase::bundled();
+    let mut seen = BTreeSet::new();
+    for name in database.available() {
+        let zone = database.get(name.as_str()).unwrap();
+        let in_years = zone
+            .following(at("2000-01-01T00:00:00Z"))
+            .take_while(|change| change.timestamp() < at("2031-01-01T00:00:00Z"));
+        let changes: Vec<_> = in_years.map(|change| (change.timestamp(), change.offset())).collect();
+        // Zones that are the same as another since 2000 say nothing new.
+        if !seen.insert(changes.clone()) {
+            continue;
+        }
+        for ((change, _), (text, brute)) in changes
+            .iter()
+            .flat_map(|change| patterns.iter().map(move |pattern| (change, pattern)))
+        {
+            let (from, until) = (
+                *change - SignedDuration::from_hours(5),
+                *change + SignedDuration::from_hours(5),
+            );
+            for rule in [DstRule::Skip, DstRule::Vixie] {
+                let expected = walk::ticks(brute, &zone, rule, from, until, SignedDuration::from_mins(1));
+                let (forwards, backwards) = both_ways(&schedule(text, name.as_str(), rule), from, until);
+                assert!(
+                    forwards == expected && backwards == expected,
+                    "{text} {rule:?} in {} at {change}",
+                    name.as_str()
+                );
+            }
+        }
+    }
+}
+
+/// The ticks in `from..until`, found forwards and found backwards.
+fn both_ways(schedule: &Schedule, from: Timestamp, until: Timestamp) -> (Vec<Timestamp>, Vec<Timestamp>) {
+    let just_before = SignedDuration::from_nanos(1);
+    let forwards = schedule.between(from - just_before, until - just_before).collect();
+    let before = |tick: &Timestamp| schedule.previous_before(*tick).filter(|tick| *tick >= from);
+    let mut backwards: Vec<_> = std::iter::successors(before(&until), before).collect();
+    backwards.reverse();
+    (forwards, backwards)
+}
+
 fn zone_of(vector: &Vector) -> &str {
     vector.heading.split(':').next().unwrap()
 }
@@ -94,13 +160,8 @@ fn fires(schedule: &Schedule, arguments: &str) -> Result<(), String> {
     let (after, expected) = arguments.split_once("->").expect("an arrow");
     let after = at(after.trim());
     let expected: Vec<_> = expected.split('|').map(|tick| at(tick.trim())).collect();
-    let forwards: Vec<_> = schedule.upcoming(after).take(expected.len()).collect();
-    let mut backwards = Vec::new();
-    let mut before = *expected.last().unwrap() + SignedDuration::from_nanos(1);
-    while let Some(tick) = schedule.previous_before(before).filter(|tick| *tick > after) {
-        backwards.insert(0, tick);
-        before = tick;
-    }
+    let just_after = SignedDuration::from_nanos(1);
+    let (forwards, backwards) = both_ways(schedule, after + just_after, *expected.last().unwrap() + just_after);
     if forwards == expected && backwards == expected {
         return Ok(());
     }

@@ -41,7 +41,12 @@ proptest! {
     #[test]
     fn the_next_tick_is_later_and_the_way_back_leads_to_it(
         text in random::any(), zone in random::zone(), rule in random::rule(), after in random::instant(),
+        from_change in prop::option::of(-2_000_000_000..2_000_000_000_i64),
     ) {
+        // Half of them from within two seconds of a change of the clocks.
+        let zone_data = time_zone(&zone);
+        let change = zone_data.following(after).next().zip(from_change);
+        let after = change.map_or(after, |(change, by)| change.timestamp() + SignedDuration::from_nanos(by));
         let schedule = schedule(&text, &zone, rule);
         let Some(next) = schedule.next_after(after) else {
             prop_assert!(schedule.previous_before(Timestamp::MAX).is_none_or(|last| last <= after));
@@ -84,6 +89,7 @@ proptest! {
         let Some(change) = zone_data.following(after).next() else { return Ok(()) };
         let from = change.timestamp() - SignedDuration::from_hours(4);
         let until = change.timestamp() + SignedDuration::from_hours(5);
+        prop_assume!(until < at("2199-12-31T00:00:00Z"));
         // The date is the one of the change, so that the time of day alone decides.
         let text = text.split(' ').take(3).chain(["*", "*", "*"]).collect::<Vec<_>>().join(" ");
         let expected = walk::ticks(&Brute::new(&text), &zone_data, rule, from, until, SECOND);
@@ -97,7 +103,7 @@ proptest! {
 
     #[test]
     fn agrees_with_a_walk_of_every_minute_of_ten_years(
-        text in random::minutes(), zone in random::zone(), rule in random::rule(), year in 1970_i16..2190,
+        text in random::minutes(), zone in random::zone(), rule in random::rule(), year in 1973_i16..2190,
     ) {
         let from = jiff::civil::date(year, 1, 1).to_zoned(TimeZone::UTC).unwrap();
         let (from, until) = (from.timestamp(), (&from + 10.years()).timestamp());

@@ -68,7 +68,10 @@ impl Calendar {
     /// happens at the seams. `found` is the first match in civil time from `low` on: it is looked for again only
     /// where clocks were set back, or past a gap that swallowed it.
     pub(super) fn first_from(&self, second: i64) -> Option<Timestamp> {
-        let mut index = self.zone.segment_at(second);
+        // A gap is made up for in its last instant, which belongs to the stretch after it.
+        let mut index = self
+            .zone
+            .segment_at(if self.makes_up_for_gaps { second - 1 } else { second });
         let mut segment = self.zone.segment(index)?;
         let mut low = segment.local(second).max(self.first_local(index, segment));
         let mut found = self.pattern.first_from(low);

@@ -9,7 +9,7 @@ use mainstay_cron_core::schedule::DstRule;
 use super::brute::Brute;
 
 /// How far before its first tick a walk begins, so that it has seen what the clocks showed.
-const RUN_UP: SignedDuration = SignedDuration::from_hours(30);
+const RUN_UP: SignedDuration = SignedDuration::from_hours(12);
 
 /// The ticks in `from..until`, looking at every `step` (60 s, or 1 s for patterns with seconds).
 pub(crate) fn ticks(
