@@ -124,10 +124,10 @@ fn report(status: &Status, json: bool) {
 }
 
 fn exit_code(status: &Status) -> ExitCode {
-    if status.state == Phase::Error {
-        ExitCode::FAILURE
-    } else {
+    if status.state == Phase::Completed {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
