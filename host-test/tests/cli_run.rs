@@ -254,3 +254,23 @@ async fn http_is_served_where_it_says() {
     assert!(tokio::net::TcpStream::connect(&address).await.is_ok(), "{address}");
     child.kill().await.unwrap();
 }
+
+/// Containers may limit it, and the pool of instances wants terabytes.
+#[tokio::test]
+async fn a_workload_runs_where_address_space_is_scarce() {
+    let manifest = Manifest::of("test/plain-cli");
+    let host_test = manifest.command(&["--", "hello"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -v 3000000 && exec \"$0\" \"$@\""]);
+    limited
+        .arg(host_test.as_std().get_program())
+        .args(host_test.as_std().get_args());
+    let child = limited
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    let output = finish(child.unwrap()).await;
+    assert_eq!(text(&output.stdout), "hello\n", "{}", text(&output.stderr));
+}

@@ -82,8 +82,7 @@ async fn a_component_reaches_its_service() {
     assert!(stdout.contains("\"in_flight\":32"), "{stdout}");
 }
 
-/// tokio lets a task make about 128 operations in a turn. A guest with more sockets ready than that would be told, turn
-/// after turn, that its first ones are not.
+/// More than the 128 operations that tokio lets an ordinary task make in a turn.
 #[tokio::test]
 async fn a_service_with_hundreds_of_sockets_ready_at_once_goes_on() {
     let builder = service("test/loop-probe").component("test/loop-callee");

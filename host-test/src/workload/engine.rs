@@ -23,6 +23,10 @@ const CALLS_BY_SERVICES: usize = 500;
 /// Bytes of a slot that are cleared by writing zeros instead of by a system call when its instance ends.
 const KEEP_RESIDENT: usize = 128 << 10;
 
+/// Bytes of address space for a memory, and for the guard behind it, where address space is scarce.
+const SMALL_RESERVATION: u64 = 16 << 20;
+const SMALL_GUARD: u64 = 64 << 10;
+
 /// What the workloads of a process share: the engine, the host's own interfaces, the compile cache.
 #[derive(Clone)]
 pub struct Host {
@@ -108,7 +112,11 @@ fn pooling() -> anyhow::Result<Engine> {
     Ok(Engine::new(&config)?)
 }
 
-/// For machines that do not let a process reserve the address space of the pool.
+/// For machines that do not let a process reserve the address space of the pool, nor 4 GiB for each memory.
 fn on_demand() -> anyhow::Result<Engine> {
-    Ok(Engine::new(&config())?)
+    let mut config = config();
+    config
+        .memory_reservation(SMALL_RESERVATION)
+        .memory_guard_size(SMALL_GUARD);
+    Ok(Engine::new(&config)?)
 }
