@@ -50,9 +50,19 @@ impl Api {
         format!("{}.CONSUMER.MSG.NEXT.{stream}.{consumer}", self.prefix)
     }
 
-    /// Where to ask for the name of the stream that takes a subject.
-    pub fn stream_names(&self) -> String {
-        format!("{}.STREAM.NAMES", self.prefix)
+    /// Where to ask for one message of a stream.
+    pub fn message_get(&self, stream: &str) -> String {
+        format!("{}.STREAM.MSG.GET.{stream}", self.prefix)
+    }
+
+    /// Where to create a consumer that nobody else knows, by the filter in its subject (servers from 2.9 on).
+    pub fn consumer_create_filtered(&self, stream: &str, consumer: &str, filter: &str) -> String {
+        format!("{}.CONSUMER.CREATE.{stream}.{consumer}.{filter}", self.prefix)
+    }
+
+    /// Where to delete a consumer.
+    pub fn consumer_delete(&self, stream: &str, consumer: &str) -> String {
+        format!("{}.CONSUMER.DELETE.{stream}.{consumer}", self.prefix)
     }
 }
 
@@ -73,6 +83,12 @@ pub struct ApiError {
 pub const CONSUMER_NOT_FOUND: u32 = 10014;
 /// No such stream.
 pub const STREAM_NOT_FOUND: u32 = 10059;
+/// No such message.
+pub const MESSAGE_NOT_FOUND: u32 = 10037;
+/// The last sequence, of the stream or of the subject, is not the one that was expected.
+pub const WRONG_LAST_SEQUENCE: u32 = 10071;
+/// The same, of a server that says so of a constant.
+pub const WRONG_LAST_SEQUENCE_CONSTANT: u32 = 10164;
 
 /// What came of reading an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +141,16 @@ pub struct ConsumerInfo {
     pub num_pending: u64,
     /// Messages that it has delivered and that are not acknowledged.
     pub num_ack_pending: u64,
+    /// What it has delivered.
+    pub delivered: Delivered,
+}
+
+/// How far a consumer has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Delivered {
+    /// Deliveries so far.
+    pub consumer_seq: u64,
 }
 
 /// How a consumer is made, as far as the service asks for it or looks at it.
@@ -164,6 +190,24 @@ pub struct ConsumerConfig {
     /// Where a push consumer delivers to; empty for a pull consumer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub deliver_subject: String,
+    /// Whether it delivers headers without bodies.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub headers_only: bool,
+    /// Whether it is kept in memory only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mem_storage: bool,
+    /// How many servers keep it; 0: as many as keep the stream.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub num_replicas: i64,
+    /// After so many nanoseconds without anybody listening it is deleted; 0: never, if it is durable.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub inactive_threshold: u64,
+    /// A sign of life at least so often, in nanoseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub idle_heartbeat: u64,
+    /// Whether the one it delivers to confirms from time to time that it keeps up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flow_control: bool,
 }
 
 fn is_zero(number: &u64) -> bool {
