@@ -57,6 +57,18 @@ pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result
         })?;
         artefacts.push(write(workspace, &component.name, &open)?);
         artefacts.push(write(workspace, &closed.name, &whole)?);
+        for (_, adapter) in &guests {
+            let Some(joined) = adapter
+                .joined
+                .as_ref()
+                .filter(|joined| joined.service == component.name)
+            else {
+                continue;
+            };
+            let both = mainstay_compose::close(&whole, bytes_of(&compiled, &adapter.name)?)
+                .with_context(|| format!("{} cannot be made of {} and {}", joined.name, closed.name, adapter.name))?;
+            artefacts.push(write(workspace, &joined.name, &both)?);
+        }
     }
     artefacts.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(artefacts)
@@ -153,6 +165,11 @@ fn select<'a>(workspace: &'a Workspace, selection: &Selection) -> Result<Vec<Gue
         };
         wanted.push(&component.name);
         wanted.extend(component.closed.as_ref().map(|closed| closed.with.as_str()));
+        if let Some(joined) = component.joined.as_ref().filter(|joined| joined.name == *name) {
+            wanted.push(&joined.service);
+            let service = workspace.guests().find(|(_, service)| service.name == joined.service);
+            wanted.extend(service.and_then(|(_, service)| Some(service.closed.as_ref()?.with.as_str())));
+        }
     }
     Ok(workspace
         .guests()

@@ -41,6 +41,18 @@ pub(crate) struct Component {
     pub(crate) name: String,
     /// A second artefact, with the optional callbacks composed in.
     pub(crate) closed: Option<Closed>,
+    /// Another artefact, a service with this component composed in.
+    pub(crate) joined: Option<Joined>,
+}
+
+/// A service with its callbacks and one more component composed in.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Joined {
+    #[serde(rename = "component")]
+    pub(crate) name: String,
+    /// The service's open artefact.
+    pub(crate) service: String,
 }
 
 /// An artefact made of two others.
@@ -118,9 +130,11 @@ impl Component {
         self.name.starts_with("test/")
     }
 
-    /// The artefacts that come of it, the closed one last.
+    /// The artefacts that come of it, those made of several last.
     pub(crate) fn artefacts(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.name.as_str()).chain(self.closed.as_ref().map(|closed| closed.name.as_str()))
+        let closed = self.closed.as_ref().map(|closed| closed.name.as_str());
+        let joined = self.joined.as_ref().map(|joined| joined.name.as_str());
+        std::iter::once(self.name.as_str()).chain(closed).chain(joined)
     }
 }
 
