@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mainstay_cron_core::action::Start;
-use mainstay_cron_core::trace::traceparent;
+use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{Job, Outcome, RunKey, run_id};
 use mainstay_runtime::callback::{CallbackError, Callbacks};
 use tokio::sync::{Notify, oneshot};
@@ -28,8 +28,7 @@ pub(crate) struct Attempts<C> {
     callbacks: Callbacks,
     /// Whether the gate is asked.
     gated: bool,
-    /// For trace ids.
-    seed: u64,
+    traces: Traces,
     cancels: RefCell<HashMap<RunKey, oneshot::Sender<()>>>,
     done: Rc<RefCell<Vec<Done>>>,
     /// Told when there is something in `done`.
@@ -37,12 +36,12 @@ pub(crate) struct Attempts<C> {
 }
 
 impl<C: Component> Attempts<C> {
-    pub(crate) fn new(component: Rc<C>, in_flight: usize, gated: bool, wake: Rc<Notify>) -> Self {
+    pub(crate) fn new(component: Rc<C>, in_flight: usize, gated: bool, traces: Traces, wake: Rc<Notify>) -> Self {
         Self {
             component,
             callbacks: Callbacks::new(in_flight),
             gated,
-            seed: rand::random(),
+            traces,
             cancels: RefCell::default(),
             done: Rc::default(),
             wake,
@@ -68,7 +67,7 @@ impl<C: Component> Attempts<C> {
             missed: start.missed,
             zone: job.zone.name().to_owned(),
             payload: job.payload.to_vec(),
-            traceparent: traceparent(self.seed, &run_id, start.attempt),
+            traceparent: self.traces.traceparent(&run_id, start.attempt),
             run_id,
         };
         let (cancel, cancelled) = oneshot::channel();

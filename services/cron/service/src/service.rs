@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mainstay_cron_core::engine::Recovered;
+use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{Action, Engine, Job, Moment, Now};
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::ConfigError;
@@ -142,14 +143,15 @@ impl<C: Component> Cron<C> {
         }
         say_what_begins(&engine, count, &recovered, disk.is_some());
         let wake = Rc::new(Notify::new());
-        let deliver = Deliver::start(component.clone(), events, &context.metrics);
-        let attempts = Attempts::new(component, configuration.limits.in_flight, gated, wake.clone());
+        let traces = Traces::new(rand::random());
+        let deliver = Deliver::start(component.clone(), events, traces, &context.metrics);
+        let attempts = Attempts::new(component, configuration.limits.in_flight, gated, traces, wake.clone());
         let inner = Inner {
             engine,
             disk,
             deliver,
             meters,
-            report: Report::default(),
+            report: Report::new(traces),
         };
         Ok(Self {
             inner: RefCell::new(inner),
