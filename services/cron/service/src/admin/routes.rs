@@ -157,10 +157,13 @@ fn schedule(now: Now, query: &HashMap<String, String>) -> Result<Reply, Reply> {
         .take(count)
         .map(|tick| view::local(tick.into(), &zone))
         .collect();
-    let fields = schedule.fields();
-    Ok(ok(
-        json!({ "schedule": text, "zone": zone.name(), "fields": fields, "next": next }),
-    ))
+    Ok(ok(json!({
+        "schedule": text,
+        "zone": zone.name(),
+        "words": schedule.describe(),
+        "fields": schedule.fields(),
+        "next": next,
+    })))
 }
 
 fn instant(query: &HashMap<String, String>, name: &str) -> Result<Moment, Reply> {
