@@ -384,3 +384,27 @@ fn a_filter_in_the_subject_of_a_request_is_no_wildcard() {
         "-ERR 'Permissions Violation for Publish to \"svc.>\"'\r\n"
     );
 }
+
+#[test]
+fn clients_are_told_whether_there_is_a_server_behind_the_endpoint() {
+    let mut wire = Wire::new();
+    let (a, old) = (wire.plain_client(), wire.client(r#"{"verbose":false,"protocol":0}"#));
+    wire.0.disconnected();
+    let told = wire.told(a);
+    assert!(
+        told.starts_with("INFO {") && told.contains(r#""connected":false"#),
+        "{told}"
+    );
+    let late = wire.0.open();
+    assert!(wire.told(late).contains(r#""connected":false"#));
+    wire.0.connected(unknown_server());
+    let told = wire.told(a);
+    assert!(
+        told.starts_with("INFO {") && told.contains(r#""connected":true"#),
+        "{told}"
+    );
+    assert_eq!(wire.told(late), "", "it has not said yet what it understands");
+    wire.says(late, "CONNECT {\"protocol\":1}\r\n");
+    assert!(wire.told(late).contains(r#""connected":true"#));
+    assert_eq!(wire.told(old), "", "version 0 of the protocol knows one INFO only");
+}

@@ -38,6 +38,8 @@ pub struct Info<'a> {
     /// The JetStream domain of the server behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<&'a str>,
+    /// Whether there is a server behind it at present. No other server says so; clients that do not know it ignore it.
+    pub connected: bool,
 }
 
 /// INFO.
