@@ -173,7 +173,8 @@ async fn a_client_without_echo_does_not_hear_itself() {
         common::connect(&workload, 4222).await,
     ];
     let said = "CONNECT {\"verbose\":false,\"echo\":false}\r\nSUB app 1\r\nPING\r\n";
-    assert!(answer(&mut quiet, said, "PONG\r\n").await.ends_with("}\r\nPONG\r\n"));
+    let told = answer(&mut quiet, said, "PONG\r\n").await;
+    assert!(told.ends_with("}\r\nPONG\r\n"), "{told}");
     let said = "CONNECT {\"verbose\":false}\r\nSUB app 1\r\nPING\r\n";
     assert!(answer(&mut other, said, "PONG\r\n").await.ends_with("}\r\nPONG\r\n"));
     assert_eq!(

@@ -112,7 +112,13 @@ async fn some_keys_of_several_buckets_are_watched() {
 async fn one_call_at_a_time_in_the_order_of_revisions_however_slow_they_are() {
     let server = NatsServer::with_jetstream().unwrap();
     let context = context(&server).await;
-    let store = bucket(&context, "settings").await;
+    // A bucket that keeps all of it: what it drops while the component is slow is never told.
+    let config = kv::Config {
+        bucket: "settings".to_owned(),
+        history: 64,
+        ..kv::Config::default()
+    };
+    let store = context.create_key_value(config).await.unwrap();
     let workload = watcher(&server, "settings").start();
     ready(&workload).await;
     for n in 1..=400u64 {

@@ -180,6 +180,7 @@ mod tests {
             client_ip: "127.0.0.1",
             lame_duck: false,
             domain: None,
+            connected: true,
         };
         let line = written(|out| info(out, &said));
         assert!(

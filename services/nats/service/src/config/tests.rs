@@ -169,7 +169,7 @@ const WRONG: &[(&[(&str, &str)], &str)] = &[
     (
         &[("NATS_LISTEN", "off")],
         "nothing to do: set NATS_SUBJECTS or NATS_STREAM and NATS_CONSUMER, or [[subscription]] tables in the file of \
-         NATS_CONFIG or the text of NATS_SUBSCRIPTIONS, or do not switch NATS_LISTEN off",
+         NATS_CONFIG or the text of NATS_SUBSCRIPTIONS, or NATS_KV_WATCH, or do not switch NATS_LISTEN off",
     ),
     (&[("NATS_QUEUE", "q")], "queue is set and subjects are not"),
     (
