@@ -43,6 +43,11 @@ pub(crate) struct Component {
     pub(crate) closed: Option<Closed>,
     /// Another artefact, a service with this component composed in.
     pub(crate) joined: Option<Joined>,
+    /// The server that an example with this service needs beside it, for example `nats-server`.
+    pub(crate) peer: Option<String>,
+    /// The subjects that `cargo xtask run` asks from outside while this component runs.
+    #[serde(default)]
+    pub(crate) asks: Vec<String>,
 }
 
 /// A service with its callbacks and one more component composed in.

@@ -11,6 +11,7 @@
 //! - `link`: the connection to the servers; `connect` makes one, `servers` chooses
 //! - `endpoint`: the loopback endpoint
 //! - `inbound`: messages to the component, from core NATS and from JetStream
+//! - `watch`: changes of key-value buckets to the component
 //! - `report`: log lines, metrics and events of what happens
 //!
 //! The component itself is the last few lines: it hands `run` to [`service::start`].
@@ -26,6 +27,7 @@ mod link;
 mod report;
 mod servers;
 pub mod service;
+mod watch;
 
 pub use bindings::mainstay::nats::{events, filter, handler, watcher};
 

@@ -16,6 +16,7 @@ use crate::events::Kinds;
 use crate::inbound::{self, Handler};
 use crate::link::Link;
 use crate::report::Report;
+use crate::watch;
 
 /// How long the component may take to answer what it is asked at start.
 const ASKING: Duration = Duration::from_secs(30);
@@ -40,6 +41,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         connection,
         endpoint,
         subscriptions,
+        watches,
         max_in_flight,
         ..
     } = configuration;
@@ -68,9 +70,12 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
             async { clients.await.map(|never| match never {}) }
         });
     }
-    if !subscriptions.is_empty() {
+    if !subscriptions.is_empty() || !watches.is_empty() {
         let asked = ask(&*component).await?;
         report.deliver_to(Rc::clone(&component), asked.events);
+        for watch in watches {
+            watch::start(watch, connection.api.clone(), &bridge, &report, &component);
+        }
         let handler = Handler::new(component, max_in_flight, asked.filtered, &bridge);
         for subscription in subscriptions {
             inbound::start(subscription, &connection, &bridge, &report, &handler);

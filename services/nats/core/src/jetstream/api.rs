@@ -60,6 +60,16 @@ impl Api {
         format!("{}.CONSUMER.CREATE.{stream}.{consumer}.{filter}", self.prefix)
     }
 
+    /// Where to publish for a subject that a stream behind this API takes: to the subject itself, or through the API of
+    /// another domain or account, which hands it on.
+    pub fn publish(&self, subject: &str) -> String {
+        if *self == Self::default() {
+            subject.to_owned()
+        } else {
+            format!("{}.{subject}", self.prefix)
+        }
+    }
+
     /// Where to delete a consumer.
     pub fn consumer_delete(&self, stream: &str, consumer: &str) -> String {
         format!("{}.CONSUMER.DELETE.{stream}.{consumer}", self.prefix)
@@ -169,6 +179,9 @@ pub struct ConsumerConfig {
     /// Where it begins: `all`, `last`, `new`, `last_per_subject`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub deliver_policy: String,
+    /// The first message, where it begins `by_start_sequence`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub opt_start_seq: u64,
     /// `explicit`, `none` or `all`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub ack_policy: String,
@@ -323,5 +336,7 @@ mod tests {
             Api::domain("hub").consumer_info("S", "c"),
             "$JS.hub.API.CONSUMER.INFO.S.c"
         );
+        assert_eq!(Api::default().publish("$KV.b.k"), "$KV.b.k");
+        assert_eq!(Api::domain("hub").publish("$KV.b.k"), "$JS.hub.API.$KV.b.k");
     }
 }

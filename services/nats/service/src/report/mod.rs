@@ -25,7 +25,7 @@ use crate::config::ServerAddress;
 use crate::events::{self, Event, Kinds};
 use deliver::Deliver;
 use losses::Losses;
-pub(crate) use meters::{Ended, Meters, SubscriptionMeters};
+pub(crate) use meters::{Ended, Meters, SubscriptionMeters, WatchMeters};
 
 /// Tells what happens, in the log, in metrics, to the component and to who asks whether the service is ready.
 pub(crate) struct Report {
