@@ -32,8 +32,8 @@ pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) ->
     let text = fs::read_to_string(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
     let images = images(&text);
     build::components(workspace, &Selection::Named(images.clone()))?;
-    let outside = Outside::start(workspace, &images)?;
     let host = cargo_build::binary(workspace, "mainstay-host-test", "host-test")?;
+    let outside = Outside::start(workspace, &images)?;
 
     let mut command = Command::new(host);
     command
