@@ -1,12 +1,9 @@
 //! Settings: where the servers are and who the service is there, what components may do, which messages call them.
 //!
-//! - `connection`: servers, credentials, TLS
-//! - `address`: one server's URL
+//! - [`Connection`]: servers, credentials, TLS
 //! - `endpoint`: the loopback endpoint and its grants
 //! - `subscription`: one subscription
 
-mod address;
-mod connection;
 mod endpoint;
 mod subscription;
 #[cfg(test)]
@@ -14,11 +11,10 @@ mod tests;
 
 use std::net::SocketAddr;
 
+pub use mainstay_nats_link::{Connection, ServerAddress};
 use mainstay_runtime::config::{ConfigError, Settings};
 use mainstay_runtime::health;
 
-pub use address::ServerAddress;
-pub use connection::Connection;
 pub use endpoint::Endpoint;
 pub use subscription::{Consumer, DeadLetter, Source, StartAt, Subscription};
 
