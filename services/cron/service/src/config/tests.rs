@@ -337,3 +337,12 @@ fn a_component_brings_jobs_of_its_own() {
         "job \"sweep\" of the component: overlaps: no such setting, the nearest is overlap"
     );
 }
+
+#[test]
+fn this_component_takes_part_in_no_election() {
+    assert!(Configuration::read_from([DAILY, ("CRON_ELECTION", "off")]).is_ok());
+    assert_eq!(
+        error(&[DAILY, ("CRON_ELECTION", "nats")]),
+        "CRON_ELECTION \"nats\": this component runs its jobs alone; replicas that elect one run cron-elected.wasm"
+    );
+}
