@@ -1,6 +1,6 @@
 //! The callbacks in flight.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ pub(crate) struct Attempts<C> {
     traces: Traces,
     cancels: RefCell<HashMap<RunKey, oneshot::Sender<()>>>,
     done: Rc<RefCell<Vec<Done>>>,
+    in_flight: Rc<Cell<usize>>,
     /// Told when there is something in `done`.
     wake: Rc<Notify>,
 }
@@ -44,6 +45,7 @@ impl<C: Component> Attempts<C> {
             traces,
             cancels: RefCell::default(),
             done: Rc::default(),
+            in_flight: Rc::default(),
             wake,
         }
     }
@@ -74,7 +76,8 @@ impl<C: Component> Attempts<C> {
         self.cancels.borrow_mut().insert(key, cancel);
         let call = attempt(self.component.clone(), candidate, tick);
         let callbacks = self.callbacks.clone();
-        let (done, wake) = (self.done.clone(), self.wake.clone());
+        let (done, in_flight, wake) = (self.done.clone(), self.in_flight.clone(), self.wake.clone());
+        in_flight.set(in_flight.get() + 1);
         tokio::task::spawn_local(async move {
             let began = Instant::now();
             let outcome = tokio::select! {
@@ -91,6 +94,7 @@ impl<C: Component> Attempts<C> {
                 outcome,
                 took: began.elapsed(),
             });
+            in_flight.set(in_flight.get().saturating_sub(1));
             wake.notify_one();
         });
     }
@@ -101,6 +105,18 @@ impl<C: Component> Attempts<C> {
             // An attempt that has just ended does not listen any more.
             let _ = cancel.send(());
         }
+    }
+
+    /// Cancels all that are in flight, and waits until they are gone. What became of them is nobody's business any more.
+    pub(crate) async fn cancel_all(&self) {
+        for (_, cancel) in self.cancels.borrow_mut().drain() {
+            // An attempt that has just ended does not listen any more.
+            let _ = cancel.send(());
+        }
+        while self.in_flight.get() > 0 {
+            self.wake.notified().await;
+        }
+        self.take_done();
     }
 
     /// How many attempts are over since [`Attempts::take_done`] was called.

@@ -26,6 +26,11 @@ impl Report {
         }
     }
 
+    /// Forgets the runs that are not over: another replica's business from now on.
+    pub(crate) fn forget(&mut self) {
+        self.lags.clear();
+    }
+
     /// Tells of an action, as far as it is anybody's business.
     pub(crate) fn tell(&mut self, action: &Action, engine: &Engine) {
         match action {

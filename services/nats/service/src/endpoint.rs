@@ -10,14 +10,12 @@ use bytes::BytesMut;
 use mainstay_nats_core::mux::ConnectionId;
 use mainstay_nats_core::protocol::ProtocolError;
 use mainstay_nats_core::protocol::from_client::{ClientOperation, Decoder};
+use mainstay_nats_link::{Bridge, READ};
 use mainstay_runtime::listener::Listener;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
-
-use crate::bridge::Bridge;
-use crate::connect::READ;
 
 /// A client that says nothing for so long is asked for a sign of life, and is gone if it gives none.
 const PING_INTERVAL: Duration = Duration::from_secs(120);

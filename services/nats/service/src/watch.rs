@@ -20,11 +20,11 @@ use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use crate::bridge::{Bridge, RequestError, Route};
 use crate::component::Component;
 use crate::config::Watch;
 use crate::report::{Report, WatchMeters};
 use crate::watcher;
+use mainstay_nats_link::{Bridge, RequestError, Route};
 
 /// What may wait for the component.
 const BOUNDS: Bounds = Bounds {

@@ -407,3 +407,12 @@ fn a_name_is_one_jobs_whichever_two_of_the_four_bring_it() {
     let twice = vec![definition("twice", "@daily", &[]), definition("twice", "@hourly", &[])];
     assert_eq!(read.complete(twice).unwrap_err().to_string(), of_component);
 }
+
+#[test]
+fn this_component_takes_part_in_no_election() {
+    assert!(Configuration::read_from([DAILY, ("CRON_ELECTION", "off")]).is_ok());
+    assert_eq!(
+        error(&[DAILY, ("CRON_ELECTION", "nats")]),
+        "CRON_ELECTION \"nats\": this component runs its jobs alone; replicas that elect one run cron-elected.wasm"
+    );
+}

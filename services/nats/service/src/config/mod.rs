@@ -1,13 +1,10 @@
 //! Settings: where the servers are and who the service is there, what components may do, which messages call them.
 //!
-//! - `connection`: servers, credentials, TLS
-//! - `address`: one server's URL
+//! - [`Connection`]: servers, credentials, TLS
 //! - `endpoint`: the loopback endpoint and its grants
 //! - `subscription`: one subscription
 //! - `watch`: key-value buckets that the component watches
 
-mod address;
-mod connection;
 mod endpoint;
 mod subscription;
 #[cfg(test)]
@@ -16,11 +13,10 @@ mod watch;
 
 use std::net::SocketAddr;
 
+pub use mainstay_nats_link::{Connection, ServerAddress};
 use mainstay_runtime::config::{ConfigError, Settings};
 use mainstay_runtime::health;
 
-pub use address::ServerAddress;
-pub use connection::Connection;
 pub use endpoint::Endpoint;
 pub use subscription::{Consumer, DeadLetter, Source, StartAt, Subscription};
 pub use watch::Watch;

@@ -10,7 +10,7 @@ use mainstay_nats_core::protocol::to_server;
 use mainstay_runtime::net::{self, Dialer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::config::Connection;
+use crate::settings::Connection;
 use crate::servers::Server;
 
 /// A stream of bytes, with or without TLS.
@@ -68,7 +68,7 @@ impl ConnectError {
 }
 
 /// How much is read at once.
-pub(crate) const READ: usize = 64 * 1024;
+pub const READ: usize = 64 * 1024;
 
 /// Connects to a server, and presents the service to it.
 pub(crate) async fn connect(settings: &Connection, server: &Server, echo: bool) -> Result<Connected, ConnectError> {
