@@ -1,0 +1,7 @@
+//! The pool's state, the Redis and PostgreSQL protocols and what pooling means for them: no WASI and no I/O in it.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`pool`] | who has which connection, who waits, what is opened, checked and closed |
+
+pub mod pool;

@@ -1,0 +1,85 @@
+//! What is known of one connection.
+
+use std::time::Duration;
+
+use super::hosts::Hosts;
+use super::{ConnectionId, Moment, Settings};
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) host: usize,
+    pub(super) state: State,
+    pub(super) generation: u64,
+    /// When it is too old; never, without a maximal lifetime.
+    pub(super) expires: Option<Moment>,
+    /// Whether another one is being made to take its place.
+    pub(super) replaced: bool,
+    /// When it was last known to live.
+    lived: Moment,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State {
+    Connecting {
+        /// The one that goes when this has come.
+        replaces: Option<ConnectionId>,
+    },
+    Idle {
+        since: Moment,
+    },
+    Checking,
+    Leased {
+        since: Moment,
+        reported: bool,
+    },
+}
+
+impl Connection {
+    pub(super) fn connecting(host: usize, replaces: Option<ConnectionId>) -> Self {
+        Self {
+            host,
+            state: State::Connecting { replaces },
+            generation: 0,
+            expires: None,
+            replaced: false,
+            lived: Moment::ZERO,
+        }
+    }
+
+    /// It came about. Gives the one whose place it takes.
+    pub(super) fn open(&mut self, now: Moment, lifetime: Option<Duration>, generation: u64) -> Option<ConnectionId> {
+        let replaces = match self.state {
+            State::Connecting { replaces } => replaces,
+            _ => None,
+        };
+        self.generation = generation;
+        self.expires = lifetime.map(|lifetime| now.saturating_add(lifetime));
+        self.rest(now);
+        replaces
+    }
+
+    pub(super) fn lease(&mut self, now: Moment) {
+        self.state = State::Leased {
+            since: now,
+            reported: false,
+        };
+    }
+
+    /// Nobody has it, and it is known to live.
+    pub(super) fn rest(&mut self, now: Moment) {
+        self.lived = now;
+        self.state = State::Idle { since: now };
+    }
+
+    pub(super) fn is_expired(&self, now: Moment) -> bool {
+        self.expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// Whether it is not known well enough to be handed out.
+    pub(super) fn needs_check(&self, now: Moment, settings: &Settings, hosts: &Hosts) -> bool {
+        let stale = settings
+            .check_after
+            .is_some_and(|after| now.saturating_sub(self.lived) >= after);
+        settings.can_check && (stale || hosts.suspect_since(self.host).is_some_and(|since| self.lived < since))
+    }
+}
