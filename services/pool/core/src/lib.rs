@@ -3,5 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`pool`] | who has which connection, who waits, what is opened, checked and closed |
+//! | [`postgres`] | PostgreSQL, from both ends: startup, login, prepared statements, transactions, COPY, cancel |
 
 pub mod pool;
+pub mod postgres;
