@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`pool`] | who has which connection, who waits, what is opened, checked and closed |
 //! | [`postgres`] | PostgreSQL, from both ends: startup, login, prepared statements, transactions, COPY, cancel |
+//! | [`redis`] | Redis: commands of many clients on few connections, transactions, subscriptions |
 
 pub mod pool;
 pub mod postgres;
+pub mod redis;

@@ -177,7 +177,8 @@ impl Relay {
         let pair = text(&mut body).zip(text(&mut body));
         let (name, value) = pair.ok_or(Fault::malformed(b'S', "a setting has no end"))?;
         server.parameters.set(name, value);
-        if own {
+        // What the client asked for may be spelled otherwise by the server: it is told so once.
+        if own && self.settings.get(&String::from_utf8_lossy(name)).map(str::as_bytes) == Some(value) {
             return Ok(Fate::Swallow);
         }
         self.settings.set(name, value);
