@@ -57,6 +57,11 @@ impl Dedicated {
         self.for_good
     }
 
+    /// Whether what the client says next belongs on this connection.
+    pub fn is_open(&self) -> bool {
+        self.multi || self.watching || self.for_good
+    }
+
     /// Whether it may go back.
     pub fn is_clean(&self) -> bool {
         self.owed == 0
@@ -65,11 +70,6 @@ impl Dedicated {
             && !self.watching
             && !self.for_good
             && !self.scanner.is_within()
-    }
-
-    /// Whether the server owes the client nothing.
-    pub fn is_answered(&self) -> bool {
-        self.owed == 0
     }
 
     /// Takes off `input` what the server says.

@@ -103,6 +103,11 @@ impl Relay {
         self.idle && self.owed.is_empty() && self.passing_to_server == 0
     }
 
+    /// Whether the server owes an answer.
+    pub fn is_owed(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
     /// The server is gone. What it owed nobody will say.
     pub fn end(&mut self) {
         self.owed.clear();

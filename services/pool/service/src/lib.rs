@@ -1,0 +1,37 @@
+//! The socket pool: warm, authenticated connections to PostgreSQL, Redis and others, for short-lived components.
+//!
+//! Who may have which connection when, and what the protocols mean for that, is the core crate's business
+//! (`mainstay-pool-core`); here are the sockets and the clock.
+//!
+//! - [`config`]: settings, all checked at start
+//! - [`service`]: the start of everything, in order
+//! - `pool`: a pool's state with its connections: acquire, release, connect, check
+//! - `upstream`: one connection to a server: addresses, TLS
+//! - `pump`: bytes in both directions between two sockets
+//! - `postgres`, `redis`, `tcp`: the three modes
+//! - `admin`: pause, resume, drain, reconnect, figures
+//!
+//! The component itself is the last few lines: it hands `run` to [`service::start`].
+
+mod admin;
+pub mod config;
+mod pool;
+mod postgres;
+mod pump;
+mod redis;
+pub mod service;
+mod tcp;
+mod upstream;
+
+#[cfg(all(target_family = "wasm", feature = "component"))]
+mod export {
+    struct Pool;
+
+    wasip3::cli::command::export!(Pool);
+
+    impl wasip3::exports::cli::run::Guest for Pool {
+        async fn run() -> Result<(), ()> {
+            mainstay_runtime::run("pool", crate::service::start).await
+        }
+    }
+}

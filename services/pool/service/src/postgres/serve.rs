@@ -1,0 +1,227 @@
+//! A client and the servers that it gets.
+
+use std::io;
+use std::rc::Rc;
+
+use mainstay_pool_core::pool::AcquireError;
+use mainstay_pool_core::postgres::{Heard, Pooling, Relay, Wanted};
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+
+use super::welcome::{Welcomed, explain, refuse};
+use super::{Connector, Mode, Session};
+use crate::pool::Lease;
+use crate::pump::{End, Failed, finish, pump, read_on};
+
+/// A client may say so much while it waits for a server.
+const PATIENT_INPUT: usize = 1024 * 1024;
+
+/// Whether a client goes on.
+enum After {
+    /// Its server is free again.
+    Next,
+    /// It is gone.
+    Gone,
+}
+
+/// Serves a client until it goes.
+pub(super) async fn serve(
+    mode: &Rc<Mode>,
+    stream: &mut TcpStream,
+    end: &mut End,
+    welcomed: Welcomed,
+) -> io::Result<()> {
+    let Welcomed { registered, settings } = welcomed;
+    let mut relay = Relay::new(mode.pooling, Rc::clone(&mode.registry), settings);
+    loop {
+        let wanted = relay.wants(&mut end.input, &mut end.output);
+        if !end.output.is_empty() {
+            finish(stream, end).await?;
+        }
+        match wanted {
+            Ok(Wanted::More) => {
+                if !read_on(stream, end).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            Ok(Wanted::Nothing) => return Ok(()),
+            Ok(Wanted::Server) => {}
+            Err(fault) => return refuse(stream, end, "08P01", &fault.to_string()).await,
+        }
+        let lease = match acquire(mode, stream, end).await? {
+            Some(Ok(lease)) => lease,
+            Some(Err(error)) => {
+                let (code, message) = explain(mode, &error);
+                return refuse(stream, end, code, &message).await;
+            }
+            None => return Ok(()),
+        };
+        let session = &lease.connection;
+        registered.target.set(session.host, session.server.key());
+        let after = with_server(mode, stream, end, &mut relay, lease, &registered.target).await?;
+        if matches!(after, After::Gone) {
+            return Ok(());
+        }
+    }
+}
+
+/// A server, unless the client goes while it waits.
+async fn acquire(
+    mode: &Rc<Mode>,
+    stream: &mut TcpStream,
+    end: &mut End,
+) -> io::Result<Option<Result<Lease<Connector>, AcquireError>>> {
+    let mut acquire = std::pin::pin!(mode.pool.acquire(mode.acquire_timeout));
+    loop {
+        tokio::select! {
+            biased;
+            acquired = &mut acquire => return Ok(Some(acquired)),
+            more = read_on(stream, end), if end.input.len() < PATIENT_INPUT => {
+                if !more? {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+/// The client has a server, until the server is free or the client is gone.
+async fn with_server(
+    mode: &Rc<Mode>,
+    stream: &mut TcpStream,
+    end: &mut End,
+    relay: &mut Relay,
+    mut lease: Lease<Connector>,
+    target: &super::cancel::Target,
+) -> io::Result<After> {
+    let session = &mut lease.connection;
+    let mut server_end = End {
+        input: std::mem::take(&mut session.input),
+        ..End::default()
+    };
+    relay.begin(&mut session.server, &mut server_end.output);
+    let ended = converse(mode, stream, end, relay, session, &mut server_end).await;
+    session.input = server_end.input;
+    let at_rest = relay.is_at_rest() && server_end.output.is_empty();
+    relay.end();
+    match ended {
+        Ended::Rest | Ended::Goodbye if at_rest => {
+            target.unset().await;
+            give_back(mode, lease);
+            Ok(match ended {
+                Ended::Rest => After::Next,
+                _ => After::Gone,
+            })
+        }
+        Ended::Rest | Ended::Goodbye | Ended::Client(_) => {
+            // In the middle of something: nobody else can have this server. What it does is of no use any more.
+            let key = lease.connection.server.key().cloned();
+            let (mode, host) = (Rc::clone(mode), lease.connection.host);
+            drop(lease);
+            if let Some(key) = key {
+                spawn_local(async move {
+                    if let Err(error) = mode.pool.connector().cancel(host, &key).await {
+                        tracing::debug!(pool = mode.pool.name(), "cancel: {error}");
+                    }
+                });
+            }
+            match ended {
+                Ended::Client(error) => Err(error),
+                _ => Ok(After::Gone),
+            }
+        }
+        Ended::Fault(code, message) => {
+            drop(lease);
+            refuse(stream, end, code, &message).await?;
+            Ok(After::Gone)
+        }
+        Ended::Server(message) => {
+            lease.lost();
+            mode.pool.meters().error("server-lost");
+            tracing::warn!(
+                pool = mode.pool.name(),
+                "a server is lost in the middle of a conversation: {message}"
+            );
+            refuse(stream, end, "08006", &format!("the server is lost: {message}")).await?;
+            Ok(After::Gone)
+        }
+    }
+}
+
+/// How a conversation ended.
+enum Ended {
+    /// The server is free.
+    Rest,
+    /// The client said goodbye, or hung up.
+    Goodbye,
+    /// The client cannot be reached.
+    Client(io::Error),
+    /// The client breaks the protocol: SQLSTATE and message.
+    Fault(&'static str, String),
+    /// The server is gone, or breaks the protocol.
+    Server(String),
+}
+
+async fn converse(
+    mode: &Mode,
+    stream: &mut TcpStream,
+    end: &mut End,
+    relay: &mut Relay,
+    session: &mut Session,
+    server_end: &mut End,
+) -> Ended {
+    let mut goodbye = false;
+    loop {
+        if !end.input.is_empty() && !goodbye {
+            let server = &mut session.server;
+            match relay.client(&mut end.input, server, &mut server_end.output, &mut end.output) {
+                Ok(Heard::Passed) => {}
+                Ok(Heard::Goodbye) => goodbye = true,
+                Err(fault) => return Ended::Fault("08P01", fault.to_string()),
+            }
+        }
+        let free = relay.is_at_rest() && server_end.output.is_empty();
+        // What was asked before a goodbye is done; who hangs up does not want it any more.
+        if end.ended || (goodbye && !relay.is_owed()) {
+            return Ended::Goodbye;
+        }
+        if free && mode.pooling == Pooling::Transaction {
+            // The client reads the last of its answers while the server goes to the next one already.
+            return Ended::Rest;
+        }
+        let moved = match pump(stream, end, &mut *session.stream, server_end).await {
+            Ok(moved) => moved,
+            Err(Failed::Client(error)) => return Ended::Client(error),
+            Err(Failed::Server(error)) => return Ended::Server(error.to_string()),
+        };
+        if moved.from_server {
+            if let Err(fault) = relay.server(&mut server_end.input, &mut session.server, &mut end.output) {
+                return Ended::Server(fault.to_string());
+            }
+            if server_end.ended {
+                return Ended::Server("it hung up".to_owned());
+            }
+        }
+    }
+}
+
+/// Gives a server back, by way of a reset if it was changed.
+fn give_back(mode: &Rc<Mode>, mut lease: Lease<Connector>) {
+    if !mode.pool.connector().must_reset(&lease.connection) {
+        return lease.give_back();
+    }
+    let mode = Rc::clone(mode);
+    spawn_local(async move {
+        match mode.pool.connector().reset(&mut lease.connection).await {
+            Ok(()) => {
+                mode.pool.meters().reset();
+                lease.give_back();
+            }
+            Err(error) => {
+                mode.pool.meters().error("reset");
+                tracing::warn!(pool = mode.pool.name(), "{error}");
+            }
+        }
+    });
+}

@@ -1,0 +1,191 @@
+//! Start.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mainstay_pool_core::postgres::Credentials;
+use mainstay_runtime::backoff::Backoff;
+use mainstay_runtime::config::{ConfigError, Secret};
+use mainstay_runtime::listener::Listener;
+use mainstay_runtime::{Context, Error, supervise};
+use tokio::net::TcpStream;
+
+use crate::admin::{self, Operable};
+use crate::config::{self, Configuration};
+use crate::pool::{Connector, Pool};
+use crate::upstream::Upstream;
+use crate::{postgres, redis, tcp};
+
+/// How often readiness is looked at.
+const READINESS: Duration = Duration::from_millis(500);
+
+/// Runs the service for as long as it lives.
+///
+/// # Errors
+/// A setting is wrong.
+pub async fn start(context: Context) -> Result<(), Error> {
+    serve(context, Configuration::read()?).await
+}
+
+/// [`start`] with a configuration that is read already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn serve(context: Context, configuration: Configuration) -> Result<(), Error> {
+    context.serve_health(configuration.health);
+    let mut pools: Vec<Box<dyn Operable>> = Vec::new();
+    let mut states = Vec::new();
+    for pool in configuration.pools {
+        let (operable, state) = open(&context, pool)?;
+        pools.push(operable);
+        states.push(state);
+    }
+    if let Some(address) = configuration.admin {
+        admin::start(Rc::new(pools), address);
+    }
+    // The workload is ready when no pool stands before a wall.
+    loop {
+        match states.iter().find_map(|state| state()) {
+            Some(reason) => context.health.not_ready(reason),
+            None => context.health.ready(),
+        }
+        tokio::time::sleep(READINESS).await;
+    }
+}
+
+/// Why a pool cannot serve now, if it cannot.
+type State = Box<dyn Fn() -> Option<String>>;
+
+/// Starts one pool.
+fn open(context: &Context, settings: config::Pool) -> Result<(Box<dyn Operable>, State), Error> {
+    let config::Pool {
+        name,
+        listen,
+        max_clients,
+        upstream,
+        tls,
+        connect_timeout,
+        acquire_timeout,
+        limits,
+        token,
+        mode,
+    } = settings;
+    let loaded = tls.settings.load();
+    let addresses: Vec<String> = upstream.iter().map(ToString::to_string).collect();
+    let upstream = Upstream {
+        endpoints: upstream,
+        tls: loaded.map_err(|error| ConfigError::new(format!("pool {name:?}: {error}")))?,
+        prefer: tls.prefer,
+        timeout: connect_timeout,
+    };
+    let leads_to = addresses.join(", ");
+    let registry = &context.metrics;
+    Ok(match mode {
+        config::Mode::Postgres(postgres) => {
+            let connector = postgres_connector(upstream, &postgres);
+            let pool = Pool::start(&name, addresses, limits, connector, registry);
+            let mode = postgres::Mode::new(Rc::clone(&pool), &postgres, acquire_timeout, token);
+            listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
+                postgres::client(Rc::clone(&mode), stream)
+            });
+            finish(pool)
+        }
+        config::Mode::Redis(redis) => {
+            let connector = redis::Connector {
+                upstream,
+                user: redis.user.clone(),
+                password: redis.password.clone(),
+                database: redis.database,
+                identity: std::cell::RefCell::default(),
+            };
+            let pool = Pool::start(&name, addresses, limits, connector, registry);
+            let mode = redis::Mode::new(Rc::clone(&pool), &redis, acquire_timeout, token);
+            listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
+                redis::client(Rc::clone(&mode), stream)
+            });
+            finish(pool)
+        }
+        config::Mode::Tcp(tcp) => {
+            let pool = Pool::start(&name, addresses, limits, tcp::Connector { upstream }, registry);
+            let mode = Rc::new(tcp::Mode {
+                pool: Rc::clone(&pool),
+                reuse: tcp.reuse,
+                acquire_timeout,
+            });
+            listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
+                tcp::client(Rc::clone(&mode), stream)
+            });
+            finish(pool)
+        }
+    })
+}
+
+fn postgres_connector(upstream: Upstream, postgres: &config::Postgres) -> postgres::Connector {
+    // What a session is told that the pool itself opens: the pool reads its messages as UTF-8.
+    let own = [("client_encoding", "UTF8"), ("application_name", "mainstay-pool")];
+    postgres::Connector {
+        upstream,
+        credentials: Credentials {
+            user: postgres.user.clone(),
+            database: postgres.database.clone(),
+            password: postgres
+                .password
+                .as_ref()
+                .map(|password: &Secret| password.reveal().to_owned()),
+            parameters: own.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        },
+        reset: postgres.reset,
+        prepared: postgres.prepared_statements,
+        parameters: std::cell::RefCell::default(),
+    }
+}
+
+fn finish<C: Connector>(pool: Rc<Pool<C>>) -> (Box<dyn Operable>, State) {
+    let watched = Rc::clone(&pool);
+    let state = move || {
+        let name = watched.name();
+        watched.inspect(|core, now| {
+            let failure = core.last_failure()?;
+            let stats = core.stats();
+            let stuck = stats.active + stats.idle == 0 || core.circuit_open(now).is_some();
+            stuck.then(|| format!("pool {name:?}: {failure}"))
+        })
+    };
+    (Box::new(pool), Box::new(state))
+}
+
+/// Serves the clients of a pool, each by a task of its own.
+fn listen_on<C: Connector, Served: Future<Output = ()> + 'static>(
+    pool: &Rc<Pool<C>>,
+    address: SocketAddr,
+    max_clients: usize,
+    leads_to: &str,
+    serve: impl Fn(TcpStream) -> Served + 'static,
+) {
+    let (pool, serve) = (Rc::clone(pool), Rc::new(serve));
+    tracing::info!(pool = pool.name(), %address, upstream = leads_to, "components connect here");
+    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    // A port in use, as an earlier life of the service may leave it, is tried again.
+    supervise::spawn("listen", backoff, move || {
+        let (pool, serve) = (Rc::clone(&pool), Rc::clone(&serve));
+        async move {
+            let listener =
+                Listener::bind(address).map_err(|error| format!("pool {:?} on {address}: {error}", pool.name()))?;
+            let never: Infallible = listener
+                .serve(max_clients, move |stream, _| {
+                    let _ = stream.set_nodelay(true);
+                    let (pool, served) = (Rc::clone(&pool), serve(stream));
+                    async move {
+                        pool.meters().clients(1.0);
+                        served.await;
+                        pool.meters().clients(-1.0);
+                    }
+                })
+                .await;
+            #[allow(unreachable_code, reason = "the type of an end that does not come")]
+            Ok::<(), String>(match never {})
+        }
+    });
+}
