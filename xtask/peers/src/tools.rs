@@ -76,3 +76,34 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf> {
         None => bail!("{name} is not on the path: `cargo xtask test` fetches it, and so does `pip install {package}`"),
     }
 }
+
+/// A program of a Debian package that `cargo xtask` fetches, and the folder of the libraries that came with it.
+///
+/// # Errors
+/// It is not there; the command that fetches it.
+pub fn debian(package: &str, program: &str) -> Result<(PathBuf, PathBuf)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools").join(package);
+    let file = folder.join(program);
+    if !file.is_file() {
+        bail!("{} is missing: `cargo xtask test` fetches it", file.display());
+    }
+    let architecture = format!("{}-linux-gnu", env::consts::ARCH);
+    Ok((file, folder.join("usr/lib").join(architecture)))
+}
+
+/// A program of PostgreSQL, wherever the system has it: Debian keeps those of the server off the path.
+///
+/// # Errors
+/// It is nowhere; the command that installs it.
+pub fn postgres(name: &str) -> Result<PathBuf> {
+    let debian = Path::new("/usr/lib/postgresql");
+    let mut versions: Vec<PathBuf> = debian
+        .read_dir()
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect())
+        .unwrap_or_default();
+    versions.sort();
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = versions.into_iter().rev().chain(env::split_paths(&path));
+    let found = folders.map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.with_context(|| format!("{name} is nowhere: `apt-get install postgresql`"))
+}

@@ -28,7 +28,7 @@ pub(crate) struct End {
     /// It will say nothing more.
     pub(crate) ended: bool,
     /// What was written has to be flushed.
-    unflushed: bool,
+    pub(crate) unflushed: bool,
 }
 
 /// What has moved.

@@ -20,7 +20,7 @@ use crate::pool::Pool;
 use link::Link;
 
 pub(crate) use client::client;
-pub(crate) use connect::{Connection, Connector};
+pub(crate) use connect::Connector;
 
 /// What the clients of a pool share.
 pub(crate) struct Mode {
