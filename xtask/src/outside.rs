@@ -1,18 +1,22 @@
-//! The world outside of an example's workload: a server that it needs, and somebody who asks its component.
+//! The world outside of an example's workload: servers that it needs, and somebody who asks its component.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use mainstay_peers::NatsServer;
 use mainstay_peers::nats_client::{Asked, Message, NatsClient};
+use mainstay_peers::{NatsServer, Postgres, Redis};
 
 use crate::peers;
 use crate::workspace::{Component, Workspace};
 
 /// Where examples expect the NATS server.
 const NATS: u16 = 4222;
+
+/// Where examples expect PostgreSQL and Redis: not where those of somebody else would be, which have other passwords.
+const POSTGRES: u16 = 15432;
+const REDIS: u16 = 16379;
 
 /// The pause between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -24,7 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Outside {
     nats: Option<SocketAddr>,
     asks: Vec<String>,
-    _server: Option<NatsServer>,
+    _servers: Vec<Server>,
+}
+
+/// A server that ends when this is dropped.
+#[expect(dead_code, reason = "kept to be dropped")]
+enum Server {
+    Nats(NatsServer),
+    Postgres(Postgres),
+    Redis(Redis),
 }
 
 impl Outside {
@@ -43,11 +55,13 @@ impl Outside {
         let mut outside = Self {
             nats: None,
             asks,
-            _server: None,
+            _servers: Vec::new(),
         };
-        for peer in components.iter().filter_map(|component| component.peer.as_deref()) {
-            match peer {
+        for peer in components.iter().flat_map(|component| &component.peers) {
+            match peer.as_str() {
                 "nats-server" => outside.nats_server(workspace)?,
+                "postgres" => outside.postgres()?,
+                "redis" => outside.redis(workspace)?,
                 other => bail!("`cargo xtask run` does not know the peer {other:?}"),
             }
         }
@@ -62,8 +76,21 @@ impl Outside {
             return Ok(());
         }
         peers::fetch_nats_server(workspace)?;
-        self._server = Some(NatsServer::on_port(NATS)?);
+        self._servers.push(Server::Nats(NatsServer::on_port(NATS)?));
         println!("nats-server listens on {address}");
+        Ok(())
+    }
+
+    fn postgres(&mut self) -> Result<()> {
+        self._servers.push(Server::Postgres(Postgres::on_port(POSTGRES)?));
+        println!("PostgreSQL listens on 127.0.0.1:{POSTGRES}");
+        Ok(())
+    }
+
+    fn redis(&mut self, workspace: &Workspace) -> Result<()> {
+        peers::fetch_redis(workspace)?;
+        self._servers.push(Server::Redis(Redis::on_port(REDIS, &[])?));
+        println!("Redis listens on 127.0.0.1:{REDIS}");
         Ok(())
     }
 

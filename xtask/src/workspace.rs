@@ -47,8 +47,9 @@ pub(crate) struct Component {
     pub(crate) apart: bool,
     /// Another artefact, a service with this component composed in.
     pub(crate) joined: Option<Joined>,
-    /// The server that an example with this service needs beside it, for example `nats-server`.
-    pub(crate) peer: Option<String>,
+    /// The servers that an example with this component needs beside it, for example `nats-server`.
+    #[serde(default)]
+    pub(crate) peers: Vec<String>,
     /// The subjects that `cargo xtask run` asks from outside while this component runs.
     #[serde(default)]
     pub(crate) asks: Vec<String>,

@@ -40,7 +40,11 @@ impl PgBouncer {
         // It refuses to run as root.
         if fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0) {
             command.args(["-u", "nobody"]);
-            Command::new("chmod").arg("-R").arg("a+rX").arg(folder.path()).status()?;
+            Command::new("chmod")
+                .arg("-R")
+                .arg("a+rX")
+                .arg(folder.path())
+                .status()?;
         }
         let child = process::start(&mut command, &folder.path().join("log"), || process::accepts(port))?;
         Ok(Self {

@@ -1,6 +1,7 @@
 //! PostgreSQL as a value.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
@@ -33,22 +34,40 @@ impl Postgres {
         Self::with_config("scram-sha-256", "")
     }
 
+    /// [`Postgres::start`] on a port that others know.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`]; the port may be taken.
+    pub fn on_port(port: u16) -> Result<Self> {
+        Self::of("scram-sha-256", "", port)
+    }
+
     /// Starts one that wants this method of authentication, with these lines in its configuration. `$FOLDER` in them
     /// stands for a folder of its own.
     ///
     /// # Errors
     /// As [`Postgres::start`].
     pub fn with_config(method: &str, lines: &str) -> Result<Self> {
+        Self::of(method, lines, process::free_port()?)
+    }
+
+    fn of(method: &str, lines: &str, port: u16) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for PostgreSQL")?;
         give(folder.path())?;
         let mut server = Self {
             child: None,
-            port: process::free_port()?,
+            port,
             folder,
         };
         let data = server.data();
         run(command("initdb")?
-            .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .args([
+                "--username=postgres",
+                "--auth=trust",
+                "--no-sync",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ])
             .arg("-D")
             .arg(&data))?;
         let lines = lines.replace("$FOLDER", &server.folder().display().to_string());
@@ -65,6 +84,26 @@ impl Postgres {
         server.sql("postgres", &format!("CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'"))?;
         server.sql("postgres", "CREATE DATABASE app OWNER app")?;
         Ok(server)
+    }
+
+    /// Lets it speak TLS, with this certificate and its key; restarts it.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn enable_tls(&mut self, certificate: &str, key: &str) -> Result<()> {
+        let files = [("cert.pem", certificate, 0o644), ("key.pem", key, 0o600)];
+        for (name, text, mode) in files {
+            let path = self.folder().join(name);
+            fs::write(&path, text)?;
+            // It takes no key that others may read.
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+            give(&path)?;
+        }
+        let folder = self.folder().display();
+        let lines = format!("ssl = on\nssl_cert_file = '{folder}/cert.pem'\nssl_key_file = '{folder}/key.pem'\n");
+        append(&self.data().join("postgresql.conf"), &lines)?;
+        self.kill();
+        self.start_again()
     }
 
     /// Its port.
@@ -88,7 +127,19 @@ impl Postgres {
     pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
         let port = self.port.to_string();
         let output = Command::new(tools::postgres("psql")?)
-            .args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-p", &port])
+            .args([
+                "-X",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "postgres",
+                "-p",
+                &port,
+            ])
             .args(["-d", database, "-c", sql])
             .output()
             .context("run psql")?;
@@ -107,9 +158,8 @@ impl Postgres {
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // Killed outright it would leave its children behind; they notice within seconds, too late for a restart.
-            let stopped = command("pg_ctl").and_then(|mut command| {
-                run(command.args(["stop", "--mode=immediate", "-w", "-D"]).arg(self.data()))
-            });
+            let stopped = command("pg_ctl")
+                .and_then(|mut command| run(command.args(["stop", "--mode=immediate", "-w", "-D"]).arg(self.data())));
             if stopped.is_err() {
                 let _ = child.kill();
             }
@@ -161,7 +211,9 @@ fn command(name: &str) -> Result<Command> {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("run {:?}", command.get_program()))?;
+    let output = command
+        .output()
+        .with_context(|| format!("run {:?}", command.get_program()))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         bail!("{:?} fails: {text}", command.get_program());

@@ -26,9 +26,17 @@ impl Redis {
     /// # Errors
     /// It is not there, or does not start; the last lines of its log.
     pub fn start(arguments: &[&str]) -> Result<Self> {
+        Self::on_port(process::free_port()?, arguments)
+    }
+
+    /// [`Redis::start`] on a port that others know.
+    ///
+    /// # Errors
+    /// As [`Redis::start`]; the port may be taken.
+    pub fn on_port(port: u16, arguments: &[&str]) -> Result<Self> {
         let mut server = Self {
             child: None,
-            port: process::free_port()?,
+            port,
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             folder: tempfile::tempdir().context("make a folder for Redis")?,
         };
@@ -63,7 +71,15 @@ impl Redis {
         command
             .arg0("redis-server")
             .env("LD_LIBRARY_PATH", libraries)
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--dir"])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &self.port.to_string(),
+                "--save",
+                "",
+                "--dir",
+            ])
             .arg(self.folder())
             .args(&self.arguments);
         let log = self.folder().join("log");

@@ -82,7 +82,9 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf> {
 /// # Errors
 /// It is not there; the command that fetches it.
 pub fn debian(package: &str, program: &str) -> Result<(PathBuf, PathBuf)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools").join(package);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/tools")
+        .join(package);
     let file = folder.join(program);
     if !file.is_file() {
         bail!("{} is missing: `cargo xtask test` fetches it", file.display());
@@ -99,7 +101,11 @@ pub fn postgres(name: &str) -> Result<PathBuf> {
     let debian = Path::new("/usr/lib/postgresql");
     let mut versions: Vec<PathBuf> = debian
         .read_dir()
-        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect())
+        .map(|entries| {
+            entries
+                .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+                .collect()
+        })
         .unwrap_or_default();
     versions.sort();
     let path = env::var_os("PATH").unwrap_or_default();
