@@ -17,6 +17,9 @@ pub struct ClientId(pub u64);
 /// How often a command is said at most.
 const MAX_ATTEMPTS: u8 = 3;
 
+/// A client that has not read so many bytes of its answers holds up the others.
+const CONGESTED: usize = 4 * 1024 * 1024;
+
 /// Commands of one client that stand together.
 #[derive(Debug)]
 struct Entry {
@@ -58,6 +61,8 @@ pub struct Mux {
     scanner: Scanner,
     /// Clients that have something to read since the last [`touched`](Self::touched).
     touched: Vec<ClientId>,
+    /// A client that got an answer though it had not read enough of the ones before.
+    congested: Option<ClientId>,
 }
 
 /// What became of commands when a connection was lost.
@@ -304,6 +309,11 @@ impl Mux {
         Some(self.clients.get_mut(&client)?.out.split())
     }
 
+    /// Whether a client is there.
+    pub fn is_open(&self, client: ClientId) -> bool {
+        self.clients.contains_key(&client)
+    }
+
     /// Answers that a client waits for.
     pub fn owed(&self, client: ClientId) -> usize {
         self.clients.get(&client).map_or(0, |client| client.owed)
@@ -312,6 +322,11 @@ impl Mux {
     /// Bytes that a client has not read yet.
     pub fn unread(&self, client: ClientId) -> usize {
         self.clients.get(&client).map_or(0, |client| client.out.len())
+    }
+
+    /// A client that does not read its answers: nothing more is to be read from the server until it does, or is gone.
+    pub fn congested(&self) -> Option<ClientId> {
+        self.congested.filter(|client| self.unread(*client) > CONGESTED)
     }
 
     fn owe(&mut self, client: ClientId, answers: usize) {
@@ -326,6 +341,9 @@ impl Mux {
                 self.touched.push(id);
             }
             client.out.extend_from_slice(answer);
+            if client.out.len() > CONGESTED {
+                self.congested = Some(id);
+            }
         }
     }
 }
@@ -404,6 +422,23 @@ mod tests {
         mux.answer(A, "+OK\r\n".into());
         assert_eq!(heard(&mut mux, A), "+OK\r\n");
         assert_eq!(mux.touched(), [A]);
+    }
+
+    #[test]
+    fn who_does_not_read_is_noticed_until_it_does_or_is_gone() {
+        let mut mux = mux();
+        let answer = format!("${}\r\n{}\r\n", CONGESTED, "x".repeat(CONGESTED));
+        for leaves in [false, true] {
+            mux.push(A, get("a"), 1, true);
+            said(&mut mux);
+            mux.input(&mut BytesMut::from(&*answer)).unwrap();
+            assert_eq!(mux.congested(), Some(A));
+            match leaves {
+                true => mux.close(A),
+                false => assert_eq!(heard(&mut mux, A).len(), answer.len()),
+            }
+            assert_eq!(mux.congested(), None);
+        }
     }
 
     #[test]
@@ -562,7 +597,7 @@ mod tests {
                 let expected = expected.remove(&client).unwrap_or_default();
                 prop_assert_eq!(answers.len(), expected.len());
                 for (answer, expected) in answers.iter().zip(&expected) {
-                    prop_assert!(*answer == "-ERR lost" || answer[1..] == *expected, "{} for {}", answer, expected);
+                    prop_assert!(*answer == "-ERR lost" || answer.get(1..) == Some(expected.as_str()), "{} for {}", answer, expected);
                 }
             }
         }

@@ -108,6 +108,11 @@ impl Relay {
         !self.owed.is_empty()
     }
 
+    /// Whether the client has got a part of a message, and nothing else can be said to it before the rest.
+    pub fn is_within_message(&self) -> bool {
+        self.passing_to_client > 0
+    }
+
     /// The server is gone. What it owed nobody will say.
     pub fn end(&mut self) {
         self.owed.clear();
