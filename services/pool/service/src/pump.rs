@@ -10,7 +10,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::ReadBuf;
+use tokio::io::{Interest, ReadBuf};
+use tokio::net::TcpStream;
 
 use crate::upstream::Transport;
 
@@ -160,4 +161,12 @@ pub(crate) async fn read_on(stream: &mut (impl Transport + ?Sized), end: &mut En
         Err(error) => Poll::Ready(Err(error)),
     })
     .await
+}
+
+/// Lets go of a client. Wasmtime's host waits for a socket's last write when the socket is dropped, and the whole service
+/// with it: so one that does not read is kept until it does, or hangs up.
+pub(crate) async fn part(stream: TcpStream) {
+    // What is known to be writable may have been written to since.
+    let _ = stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    let _ = stream.writable().await;
 }

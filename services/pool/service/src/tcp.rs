@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::config::Reuse;
 use crate::pool::{self, Lease, Pool};
-use crate::pump::{End, Failed, exchange, pump};
+use crate::pump::{End, Failed, exchange, part, pump};
 use crate::upstream::{Transport, Upstream, overheard};
 
 /// A server that says nothing for so long after its client has gone has said all.
@@ -85,6 +85,7 @@ pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
     if let Err(error) = relay(&mode, &mut stream, lease).await {
         tracing::debug!(pool = mode.pool.name(), "client: {error}");
     }
+    part(stream).await;
 }
 
 async fn relay(mode: &Mode, stream: &mut TcpStream, mut lease: Lease<Connector>) -> io::Result<()> {

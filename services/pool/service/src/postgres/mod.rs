@@ -19,7 +19,7 @@ use mainstay_runtime::config::Secret;
 use tokio::net::TcpStream;
 
 use crate::pool::Pool;
-use crate::pump::End;
+use crate::pump::{End, part};
 use cancel::Cancels;
 
 pub(crate) use connect::{Connector, Session};
@@ -69,4 +69,5 @@ pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
         Ok(None) => {}
         Err(error) => tracing::debug!(pool = mode.pool.name(), "client: {error}"),
     }
+    part(stream).await;
 }

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
+use bytes::BytesMut;
 use mainstay_pool_core::pool::AcquireError;
 use mainstay_pool_core::postgres::{Heard, Pooling, Relay, Wanted};
 use tokio::net::TcpStream;
@@ -11,10 +13,13 @@ use tokio::task::spawn_local;
 use super::welcome::{Welcomed, explain, refuse};
 use super::{Connector, Mode, Session};
 use crate::pool::Lease;
-use crate::pump::{End, Failed, finish, pump, read_on};
+use crate::pump::{End, Failed, exchange, finish, pump, read_on};
 
 /// A client may say so much while it waits for a server.
 const PATIENT_INPUT: usize = 1024 * 1024;
+
+/// What a client that is gone had asked may take so much longer; then it is cancelled.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Whether a client goes on.
 enum After {
@@ -102,17 +107,24 @@ async fn with_server(
     };
     relay.begin(&mut session.server, &mut server_end.output);
     let ended = converse(mode, stream, end, relay, session, &mut server_end).await;
+    if matches!(ended, Ended::Goodbye | Ended::Client(_)) {
+        let seen_off = see_off(relay, session, &mut server_end);
+        // A server that fails or takes longer is not given back anyway.
+        let _ = tokio::time::timeout(LAST_WORDS, seen_off).await;
+    }
     session.input = server_end.input;
-    let at_rest = relay.is_at_rest() && server_end.output.is_empty();
+    let at_rest = relay.is_at_rest() && server_end.output.is_empty() && !server_end.ended;
+    let within_message = relay.is_within_message();
     relay.end();
     match ended {
-        Ended::Rest | Ended::Goodbye if at_rest => {
+        Ended::Rest | Ended::Goodbye | Ended::Client(_) if at_rest => {
             target.unset().await;
             give_back(mode, lease);
-            Ok(match ended {
-                Ended::Rest => After::Next,
-                _ => After::Gone,
-            })
+            match ended {
+                Ended::Rest => Ok(After::Next),
+                Ended::Client(error) => Err(error),
+                _ => Ok(After::Gone),
+            }
         }
         Ended::Rest | Ended::Goodbye | Ended::Client(_) => {
             // In the middle of something: nobody else can have this server. What it does is of no use any more.
@@ -133,6 +145,9 @@ async fn with_server(
         }
         Ended::Fault(code, message) => {
             drop(lease);
+            if within_message {
+                return Ok(After::Gone);
+            }
             refuse(stream, end, code, &message).await?;
             Ok(After::Gone)
         }
@@ -143,10 +158,28 @@ async fn with_server(
                 pool = mode.pool.name(),
                 "a server is lost in the middle of a conversation: {message}"
             );
+            if within_message {
+                // What is said now would be taken for the rest of it.
+                return Ok(After::Gone);
+            }
             refuse(stream, end, "08006", &format!("the server is lost: {message}")).await?;
             Ok(After::Gone)
         }
     }
+}
+
+/// Hears what a server has to say to a client that is gone: short-lived components often go without waiting for the last
+/// answer, and that need not cost a connection.
+async fn see_off(relay: &mut Relay, session: &mut Session, server_end: &mut End) -> io::Result<()> {
+    let mut unheard = BytesMut::new();
+    while (relay.is_owed() || !server_end.output.is_empty()) && !server_end.ended {
+        exchange(&mut *session.stream, server_end, true).await?;
+        relay
+            .server(&mut server_end.input, &mut session.server, &mut unheard)
+            .map_err(io::Error::other)?;
+        unheard.clear();
+    }
+    Ok(())
 }
 
 /// How a conversation ended.
@@ -182,7 +215,7 @@ async fn converse(
             }
         }
         let free = relay.is_at_rest() && server_end.output.is_empty();
-        // What was asked before a goodbye is done; who hangs up does not want it any more.
+        // What was asked before a goodbye is done; who hangs up does not read it any more.
         if end.ended || (goodbye && !relay.is_owed()) {
             return Ended::Goodbye;
         }

@@ -13,10 +13,11 @@ use tokio::sync::Notify;
 
 use super::link::Link;
 use super::{Mode, own};
-use crate::pump::{End, exchange, finish};
+use crate::pump::{End, exchange, finish, part};
 
-/// A client that waits for so many answers, or has not read so many bytes of them, is not read.
-const MAX_OWED: usize = 16 * 1024;
+/// A client that waits for so many answers, or has not read so many bytes of them, is not read. Of long answers, so many
+/// are what a server may have to keep for a client that does not read.
+const MAX_OWED: usize = 1024;
 const MAX_UNREAD: usize = 1024 * 1024;
 
 /// A client on the port of a pool.
@@ -70,6 +71,7 @@ pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
         tracing::debug!(pool = mode.pool.name(), "client: {error}");
     }
     client.link.close(id);
+    part(stream).await;
 }
 
 impl Client<'_> {
@@ -215,7 +217,7 @@ impl Client<'_> {
 
     /// Waits until the client has all answers. False when it is gone.
     async fn settle(&mut self) -> io::Result<bool> {
-        while self.link.owed(self.id) > 0 {
+        while self.link.owed(self.id) > 0 || self.link.has_answers(self.id) {
             if !self.turn(false).await? {
                 return Ok(false);
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mainstay_pool_core::redis::{ClientId, Kind, Mux};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::connect::ask;
 use super::{Connector, Mode};
@@ -19,6 +20,12 @@ const FLIGHT: usize = 64 * 1024;
 
 /// A server that owes an answer and says nothing for so long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// A client that does not read its answers holds up the others for so long, and then has to go.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is written to a client at once.
+const ANSWERS: usize = 1024 * 1024;
 
 /// A connection for many.
 pub(super) struct Link {
@@ -74,12 +81,25 @@ impl Link {
 
     /// Moves what a client is answered to where it is written from. False if the client has to go.
     pub(super) fn take(&self, client: ClientId, end: &mut End) -> bool {
-        match self.mux.borrow_mut().take_answers(client) {
+        let mut mux = self.mux.borrow_mut();
+        if end.output.len() >= ANSWERS {
+            return mux.is_open(client);
+        }
+        let congested = mux.congested() == Some(client);
+        match mux.take_answers(client) {
             Some(answers) if end.output.is_empty() => end.output = answers,
             Some(answers) => end.output.extend_from_slice(&answers),
             None => return false,
         }
+        if congested {
+            self.said.notify_one();
+        }
         true
+    }
+
+    /// Whether a client has answers that it has not taken.
+    pub(super) fn has_answers(&self, client: ClientId) -> bool {
+        self.mux.borrow().unread(client) > 0
     }
 
     /// Answers that a client waits for.
@@ -116,7 +136,7 @@ impl Link {
             self.wake();
             return;
         }
-        match self.use_it(&mut lease).await {
+        match self.use_it(mode, &mut lease).await {
             Ended::Return if self.protocol == 2 => lease.give_back(),
             // Its protocol is not that of the others.
             Ended::Return => drop(lease),
@@ -140,9 +160,16 @@ impl Link {
         }
     }
 
-    async fn use_it(&self, lease: &mut Lease<Connector>) -> Ended {
+    async fn use_it(&self, mode: &Mode, lease: &mut Lease<Connector>) -> Ended {
         let mut end = End::default();
+        let mut held_up: Option<(ClientId, Instant)> = None;
         loop {
+            let congested = self.mux.borrow().congested();
+            held_up = congested.map(|client| match held_up {
+                Some((same, since)) if same == client => (client, since),
+                _ => (client, Instant::now()),
+            });
+            let patience = held_up.map_or(SILENCE, |(_, since)| PATIENCE.saturating_sub(since.elapsed()));
             let leaving = lease.should_return();
             if !leaving && end.output.len() < FLIGHT {
                 self.mux.borrow_mut().take_output(&mut end.output, FLIGHT);
@@ -153,11 +180,13 @@ impl Link {
             }
             let moved = tokio::select! {
                 biased;
-                () = self.said.notified(), if end.output.is_empty() => continue,
-                moved = exchange(&mut *lease.connection.stream, &mut end, true) => moved,
-                () = tokio::time::sleep(SILENCE) => {
-                    if awaits {
-                        return Ended::Lost(format!("no answer within {SILENCE:?}"));
+                () = self.said.notified(), if end.output.is_empty() || held_up.is_some() => continue,
+                moved = exchange(&mut *lease.connection.stream, &mut end, held_up.is_none()) => moved,
+                () = tokio::time::sleep(patience) => {
+                    match held_up {
+                        Some((client, _)) => self.expel(mode, client),
+                        None if awaits => return Ended::Lost(format!("no answer within {SILENCE:?}")),
+                        None => {}
                     }
                     continue;
                 }
@@ -175,6 +204,19 @@ impl Link {
             if end.ended {
                 return Ended::Lost("the server hung up".to_owned());
             }
+        }
+    }
+
+    /// Parts with a client that does not read its answers, for the sake of the others.
+    fn expel(&self, mode: &Mode, client: ClientId) {
+        self.mux.borrow_mut().close(client);
+        mode.pool.meters().error("client-slow");
+        tracing::warn!(
+            pool = mode.pool.name(),
+            "a client that does not read its answers has to go, as others share its connection"
+        );
+        if let Some(notify) = self.clients.borrow().get(&client) {
+            notify.notify_one();
         }
     }
 
