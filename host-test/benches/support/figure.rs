@@ -34,6 +34,7 @@ pub(crate) fn row<const COLUMNS: usize>(what: &str, columns: [&dyn Display; COLU
 }
 
 /// The value below which so large a part of sorted values lies.
+#[allow(dead_code, reason = "each benchmark uses some of it")]
 pub(crate) fn percentile<T: Copy + Default>(sorted: &[T], part: f64) -> T {
     let position = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(position.saturating_sub(1)).copied().unwrap_or_default()

@@ -13,6 +13,7 @@ pub(crate) fn resident() -> Option<u64> {
 }
 
 /// What all threads of this process have run, to the nanosecond.
+#[allow(dead_code, reason = "each benchmark uses some of it")]
 pub(crate) fn processor_time() -> Option<Duration> {
     let mut nanoseconds = 0;
     for thread in fs::read_dir("/proc/self/task").ok()? {
