@@ -88,9 +88,9 @@ async fn two_hundred_clients_on_ten_connections_never_see_each_other() {
     let workload = before_postgres(&server, "max=10&acquire_timeout=60s").start();
     ready(&workload).await;
     let host = workload.loopback().to_string();
-    let said = succeed(&workload, &mut python("isolation.py", &[&host, "5432", "200", "10"])).await;
+    let said = succeed(&workload, &mut python("isolation.py", &[&host, "5432", "200", "5"])).await;
     println!("{said}");
-    assert!(said.starts_with("2000 transactions of 200 clients on "), "{said}");
+    assert!(said.starts_with("1000 transactions of 200 clients on "), "{said}");
     let figures = figures(&workload, "app").await;
     assert!(figures["connects"].as_u64().unwrap() <= 10, "{figures}");
 }
