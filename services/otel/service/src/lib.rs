@@ -32,6 +32,8 @@ mod report;
 pub mod service;
 mod spool;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use bindings::mainstay::otel::{events, processor};
 

@@ -40,16 +40,27 @@ pub async fn serve<C: Component>(
     component: C,
     connect: Connect,
 ) -> Result<(), Error> {
-    let component = Rc::new(component);
     let report = Report::new(&context);
     context.serve_health(configuration.health);
+    let receive = configuration.receive;
+    let intake = assemble(configuration, component, connect, &report).await?;
+    receive::start(&context, &receive, intake, &report);
+    std::future::pending().await
+}
+
+/// Everything behind the receivers.
+pub(crate) async fn assemble<C: Component>(
+    configuration: Configuration,
+    component: C,
+    connect: Connect,
+    report: &Rc<Report>,
+) -> Result<Intake<C>, Error> {
+    let component = Rc::new(component);
     let asked = ask(&*component).await?;
     report.deliver_to(Rc::clone(&component), asked.events);
-    let lanes = lanes(&configuration, &report, &connect)?;
+    let lanes = lanes(&configuration, report, &connect)?;
     let processor = Processor::new(component, asked.signals, configuration.processor);
-    let intake = Intake::new(lanes, Rc::clone(&report), configuration.change.clone(), processor);
-    receive::start(&context, &configuration.receive, intake, &report);
-    std::future::pending().await
+    Ok(Intake::new(lanes, Rc::clone(report), configuration.change, processor))
 }
 
 /// The queues, each with the tasks that empty it.
