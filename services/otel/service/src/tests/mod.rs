@@ -7,13 +7,16 @@
 //! - `paths`: encodings, compressions, several destinations
 //! - `callbacks`: the processor and the events
 //! - `changes`: attributes and sampling
+//! - `receivers`, `malformed`: the receivers, on real sockets and in real time
 
 mod answers;
 mod callbacks;
 mod changes;
 mod collector;
 mod faults;
+mod malformed;
 mod paths;
+mod receivers;
 
 use std::rc::Rc;
 
