@@ -19,8 +19,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mainstay_otel_core::wire::{Fields, Limits, Value, put_bytes, split};
 use mainstay_otel_core::Signal;
+use mainstay_otel_core::wire::{Fields, Limits, Value, put_bytes, split};
 use rand::Rng;
 
 const KILLS: usize = 30;
@@ -86,7 +86,10 @@ fn receiver(log: &Path) -> SocketAddr {
     let began = Instant::now();
     loop {
         let text = std::fs::read_to_string(log).unwrap();
-        let said = text.split("its 127.0.0.1 is ").nth(1).and_then(|rest| rest.split(' ').next());
+        let said = text
+            .split("its 127.0.0.1 is ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
         if let Some(ip) = said {
             let address: SocketAddr = format!("{ip}:4318").parse().unwrap();
             if TcpStream::connect(address).is_ok() {
@@ -112,13 +115,19 @@ fn request(name: u64) -> Vec<u8> {
 /// The names of the spans of a request.
 fn names(body: &[u8]) -> Vec<u64> {
     let inner = |bytes: &[u8], number| -> Vec<u8> {
-        let field = Fields::new(bytes).map(Result::unwrap).find(|field| field.number == number).unwrap();
+        let field = Fields::new(bytes)
+            .map(Result::unwrap)
+            .find(|field| field.number == number)
+            .unwrap();
         match field.value {
             Value::Bytes(bytes) => bytes.to_vec(),
             other => panic!("{other:?}"),
         }
     };
-    let limits = Limits { items: 1, bytes: usize::MAX };
+    let limits = Limits {
+        items: 1,
+        bytes: usize::MAX,
+    };
     let parts = split(Signal::Traces.request(), body, limits).unwrap();
     let name = |bytes: &[u8]| String::from_utf8(inner(&inner(&inner(&inner(bytes, 1), 2), 2), 5)).unwrap();
     parts.iter().map(|part| name(&part.bytes).parse().unwrap()).collect()
@@ -126,7 +135,9 @@ fn names(body: &[u8]) -> Vec<u64> {
 
 /// Sends spans one after the other until the connection breaks; returns those that were acknowledged.
 fn send(address: SocketAddr, next: &mut u64, acknowledged: &mut BTreeSet<u64>) {
-    let Ok(mut stream) = TcpStream::connect(address) else { return };
+    let Ok(mut stream) = TcpStream::connect(address) else {
+        return;
+    };
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     loop {
@@ -138,7 +149,9 @@ fn send(address: SocketAddr, next: &mut u64, acknowledged: &mut BTreeSet<u64>) {
             body.len()
         );
         let mut answer = [0; 1024];
-        let exchanged = stream.write_all(&[head.as_bytes(), &body].concat()).and_then(|()| stream.read(&mut answer));
+        let exchanged = stream
+            .write_all(&[head.as_bytes(), &body].concat())
+            .and_then(|()| stream.read(&mut answer));
         match exchanged {
             Ok(length) if answer[..length].starts_with(b"HTTP/1.1 200") => {
                 acknowledged.insert(name);
@@ -177,7 +190,15 @@ fn collect(mut stream: TcpStream, arrived: &Mutex<Vec<u64>>) {
             }
         };
         let head = String::from_utf8(buffer[..end].to_vec()).unwrap().to_ascii_lowercase();
-        let length: usize = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+        let length: usize = head
+            .split("content-length: ")
+            .nth(1)
+            .unwrap()
+            .split("\r\n")
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         while buffer.len() < end + length {
             match stream.read(&mut read) {
                 Ok(length) if length > 0 => buffer.extend_from_slice(&read[..length]),
@@ -186,7 +207,10 @@ fn collect(mut stream: TcpStream, arrived: &Mutex<Vec<u64>>) {
         }
         arrived.lock().unwrap().extend(names(&buffer[end..end + length]));
         buffer.drain(..end + length);
-        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_err() {
+        if stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .is_err()
+        {
             return;
         }
     }
@@ -230,8 +254,18 @@ fn kills_at_random_instants_lose_no_span_that_was_acknowledged() {
     host.wait().unwrap();
     let all = arrived.lock().unwrap();
     let once: BTreeSet<u64> = all.iter().copied().collect();
-    println!("{} acknowledged, {} arrived, {} of them twice", acknowledged.len(), once.len(), all.len() - once.len());
+    println!(
+        "{} acknowledged, {} arrived, {} of them twice",
+        acknowledged.len(),
+        once.len(),
+        all.len() - once.len()
+    );
     assert!(acknowledged.len() > KILLS, "{}", acknowledged.len());
     // At most what was on its way when it was killed comes twice.
-    assert!(all.len() - once.len() <= once.len() / 2, "{} of {}", all.len() - once.len(), once.len());
+    assert!(
+        all.len() - once.len() <= once.len() / 2,
+        "{} of {}",
+        all.len() - once.len(),
+        once.len()
+    );
 }

@@ -75,12 +75,22 @@ impl Agent {
         };
         let settings = format!("{protocol} {port} {delay} {}", if attributes { ATTRIBUTES } else { "" });
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--sidecar", &settings]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["--sidecar", &settings])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().context("start the sidecar")?;
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().context("its output")?).read_line(&mut line)?;
-        let loopback: IpAddr = line.trim().parse().with_context(|| format!("the sidecar says {line:?}"))?;
-        Ok(Self { child, http: (loopback, 4318).into(), grpc: (loopback, 4317).into() })
+        let loopback: IpAddr = line
+            .trim()
+            .parse()
+            .with_context(|| format!("the sidecar says {line:?}"))?;
+        Ok(Self {
+            child,
+            http: (loopback, 4318).into(),
+            grpc: (loopback, 4317).into(),
+        })
     }
 
     fn rotel(path: Path, sink: &Sink, attributes: bool, delay: &str) -> Result<Self> {
@@ -92,19 +102,33 @@ impl Agent {
         };
         let mut command = Command::new(rotel()?);
         command
-            .args(["start", "--exporter=otlp", "--otlp-exporter-compression=none", "--batch-max-size=8192"])
+            .args([
+                "start",
+                "--exporter=otlp",
+                "--otlp-exporter-compression=none",
+                "--batch-max-size=8192",
+            ])
             .args(["--batch-timeout", delay, "--otlp-exporter-protocol", protocol])
             .args(["--otlp-exporter-endpoint", &endpoint])
             .arg(format!("--otlp-http-endpoint={http}"))
             .arg(format!("--otlp-grpc-endpoint={grpc}"))
-            .arg(format!("--pid-file={}", std::env::temp_dir().join(format!("rotel-{}.pid", http.port())).display()))
+            .arg(format!(
+                "--pid-file={}",
+                std::env::temp_dir()
+                    .join(format!("rotel-{}.pid", http.port()))
+                    .display()
+            ))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if attributes {
             command.args(["--otel-resource-attributes", ATTRIBUTES]);
         }
-        Ok(Self { child: command.spawn().context("start rotel-agent")?, http, grpc })
+        Ok(Self {
+            child: command.spawn().context("start rotel-agent")?,
+            http,
+            grpc,
+        })
     }
 
     /// Where it takes telemetry.
@@ -139,7 +163,10 @@ impl Agent {
     /// Bytes of it in memory.
     pub(crate) fn resident(&self) -> Result<u64> {
         let memory = fs::read_to_string(self.file("smaps_rollup"))?;
-        let line = memory.lines().find_map(|line| line.strip_prefix("Pss:")).context("Pss")?;
+        let line = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("Pss:"))
+            .context("Pss")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
@@ -172,9 +199,15 @@ pub(crate) fn be_the_sidecar(settings: &str) -> Result<()> {
     let mut word = || words.next().unwrap_or_default();
     let (protocol, port, delay, attributes) = (word(), word(), word(), word());
     let target = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let mut service = Service { image: target.join("components/otel.wasm"), ..Service::default() };
+    let mut service = Service {
+        image: target.join("components/otel.wasm"),
+        ..Service::default()
+    };
     let variables = [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://host.wasmcloud.internal:{port}")),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            format!("http://host.wasmcloud.internal:{port}"),
+        ),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
         ("OTEL_BATCH_DELAY", delay.to_owned()),
         ("OTEL_RESOURCE_ATTRIBUTES", attributes.to_owned()),
@@ -186,7 +219,11 @@ pub(crate) fn be_the_sidecar(settings: &str) -> Result<()> {
     service.resources.allowed_host_loopback_ports.push(port.parse()?);
     service.resources.allowed_hosts.push("*".parse()?);
     service.resources.allowed_ip_name_lookups.push("*".parse()?);
-    let spec = Spec { name: "otel".to_owned(), service: Some(service), ..Spec::default() };
+    let spec = Spec {
+        name: "otel".to_owned(),
+        service: Some(service),
+        ..Spec::default()
+    };
     let host = Host::new(Some(&target.join("host-test-cache")))?;
     let runtime = tokio::runtime::Runtime::new()?;
     let _entered = runtime.enter();

@@ -46,7 +46,10 @@ impl Load {
                 }
             });
         });
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -88,7 +91,13 @@ async fn client(signal: Signal, path: Path, to: SocketAddr, body: Bytes, stop: &
 }
 
 /// Sends so many spans, each after the one before has arrived: how long each took.
-pub(crate) fn one_by_one(signal: Signal, path: Path, to: SocketAddr, sink: &Sink, count: usize) -> Result<Vec<Duration>> {
+pub(crate) fn one_by_one(
+    signal: Signal,
+    path: Path,
+    to: SocketAddr,
+    sink: &Sink,
+    count: usize,
+) -> Result<Vec<Duration>> {
     crate::runtime()?.block_on(async {
         let mut sender = Sender::connect(signal, path, to).await?;
         let body = Bytes::from(request(signal, 1));
@@ -149,7 +158,13 @@ impl Sender {
                 let response = sender.send_request(request).await?;
                 let status = response.status();
                 response.into_body().collect().await?;
-                ensure!(matches!(status, StatusCode::OK | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE), "{status}");
+                ensure!(
+                    matches!(
+                        status,
+                        StatusCode::OK | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+                    ),
+                    "{status}"
+                );
                 Ok(status == StatusCode::OK)
             }
             Self::Grpc(sender, signal) => {
@@ -162,8 +177,13 @@ impl Sender {
                 let (head, body) = sender.send_request(request).await?.into_parts();
                 let trailers = body.collect().await?.trailers().cloned();
                 let status = trailers.as_ref().and_then(|trailers| trailers.get("grpc-status"));
-                let status = status.or_else(|| head.headers.get("grpc-status")).context("no grpc-status")?;
-                ensure!(matches!(status.as_bytes(), b"0" | b"8" | b"14"), "grpc-status {status:?}");
+                let status = status
+                    .or_else(|| head.headers.get("grpc-status"))
+                    .context("no grpc-status")?;
+                ensure!(
+                    matches!(status.as_bytes(), b"0" | b"8" | b"14"),
+                    "grpc-status {status:?}"
+                );
                 Ok(status == "0")
             }
         }
@@ -173,7 +193,11 @@ impl Sender {
 /// A request as an SDK sends it: a resource, a scope, items with a few attributes each.
 pub(crate) fn request(signal: Signal, items: u64) -> Vec<u8> {
     let mut resource = Vec::new();
-    for (key, value) in [("service.name", "shop"), ("service.version", "1.2.3"), ("telemetry.sdk.language", "rust")] {
+    for (key, value) in [
+        ("service.name", "shop"),
+        ("service.version", "1.2.3"),
+        ("telemetry.sdk.language", "rust"),
+    ] {
         put_bytes(&mut resource, 1, &attribute(key, value));
     }
     let mut scope = Vec::new();
@@ -184,7 +208,9 @@ pub(crate) fn request(signal: Signal, items: u64) -> Vec<u8> {
         Signal::Traces => (0..items).for_each(|number| put_bytes(&mut scope, 2, &span(number))),
         Signal::Logs => (0..items).for_each(|number| put_bytes(&mut scope, 2, &record(number))),
         // Eight points to a metric.
-        Signal::Metrics => (0..items.div_ceil(8)).for_each(|number| put_bytes(&mut scope, 2, &metric(number, items.min(8)))),
+        Signal::Metrics => {
+            (0..items.div_ceil(8)).for_each(|number| put_bytes(&mut scope, 2, &metric(number, items.min(8))))
+        }
     }
     let (mut group, mut request) = (Vec::new(), Vec::new());
     put_bytes(&mut group, 1, &resource);
@@ -221,7 +247,11 @@ const NOW: u64 = 1_764_000_000_000_000_000;
 
 fn span(number: u64) -> Vec<u8> {
     let mut span = Vec::new();
-    put_bytes(&mut span, 1, &[(number ^ NOW).to_be_bytes(), number.to_be_bytes()].concat());
+    put_bytes(
+        &mut span,
+        1,
+        &[(number ^ NOW).to_be_bytes(), number.to_be_bytes()].concat(),
+    );
     put_bytes(&mut span, 2, &number.to_be_bytes());
     put_bytes(&mut span, 5, b"POST /orders/{id}/items");
     varint(&mut span, 6, 2);

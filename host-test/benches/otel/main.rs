@@ -70,7 +70,10 @@ fn main() -> Result<()> {
 
 /// Items a second, once it is warm.
 fn throughput(time: Duration) -> Result<()> {
-    println!("{:<44}{:>14}{:>18}{:>12}", "requests of 512, 4 connections", "items/s", "items/s of a core", "memory");
+    println!(
+        "{:<44}{:>14}{:>18}{:>12}",
+        "requests of 512, 4 connections", "items/s", "items/s of a core", "memory"
+    );
     for signal in Signal::ALL {
         for path in [Path::Http, Path::Grpc] {
             for attributes in [false, true] {
@@ -113,7 +116,12 @@ fn latency(spans: usize) -> Result<()> {
             let agent = Agent::start(kind, path, &sink, false, delay)?;
             let mut times = load::one_by_one(Signal::Traces, path, agent.address(path), &sink, spans)?;
             times.sort_unstable();
-            let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
+            let at = |share: f64| {
+                times
+                    .get((times.len() as f64 * share) as usize)
+                    .copied()
+                    .unwrap_or_default()
+            };
             println!("{:<44}{:>14?}{:>14?}", format!("{kind:<8}{path}"), at(0.5), at(0.99));
         }
     }
@@ -130,7 +138,12 @@ fn idle(time: Duration) -> Result<()> {
         let before = agent.processor_time()?;
         std::thread::sleep(time);
         let share = (agent.processor_time()? - before).as_secs_f64() / time.as_secs_f64();
-        println!("{:<44}{:>12.3} %{:>8} MiB", format!("{kind}"), share * 100.0, agent.resident()? / (1 << 20));
+        println!(
+            "{:<44}{:>12.3} %{:>8} MiB",
+            format!("{kind}"),
+            share * 100.0,
+            agent.resident()? / (1 << 20)
+        );
     }
     println!();
     Ok(())
@@ -150,5 +163,8 @@ fn thousands(number: f64) -> String {
 
 /// A runtime of one thread, for what runs beside the measurement.
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("a runtime")
 }

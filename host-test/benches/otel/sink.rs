@@ -39,11 +39,18 @@ impl Sink {
         let (http, grpc) = (bind()?, bind()?);
         let (stop, stopped) = oneshot::channel();
         let items = Arc::new(AtomicU64::new(0));
-        let sink = Self { http: http.local_addr()?, grpc: grpc.local_addr()?, items: Arc::clone(&items), _stop: stop };
+        let sink = Self {
+            http: http.local_addr()?,
+            grpc: grpc.local_addr()?,
+            items: Arc::clone(&items),
+            _stop: stop,
+        };
         let runtime = crate::runtime()?;
         thread::spawn(move || {
             runtime.block_on(async {
-                let (Ok(http), Ok(grpc)) = (TcpListener::from_std(http), TcpListener::from_std(grpc)) else { return };
+                let (Ok(http), Ok(grpc)) = (TcpListener::from_std(http), TcpListener::from_std(grpc)) else {
+                    return;
+                };
                 tokio::select! {
                     () = serve(http, false, signal, Arc::clone(&items)) => {}
                     () = serve(grpc, true, signal, items) => {}
@@ -80,7 +87,12 @@ async fn serve(listener: TcpListener, grpc: bool, signal: Signal, items: Arc<Ato
     }
 }
 
-async fn answer(request: Request<Incoming>, grpc: bool, signal: Signal, items: Arc<AtomicU64>) -> Result<Response<Answer>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    grpc: bool,
+    signal: Signal,
+    items: Arc<AtomicU64>,
+) -> Result<Response<Answer>, Infallible> {
     let mut body = request.into_body();
     let mut whole = BytesMut::new();
     while let Some(Ok(frame)) = body.frame().await {
@@ -88,14 +100,24 @@ async fn answer(request: Request<Incoming>, grpc: bool, signal: Signal, items: A
             whole.extend_from_slice(data);
         }
     }
-    let message = if grpc { whole.get(5..).unwrap_or_default() } else { &whole };
+    let message = if grpc {
+        whole.get(5..).unwrap_or_default()
+    } else {
+        &whole
+    };
     items.fetch_add(count(signal.request(), message), Relaxed);
     let mut response = Response::new(Answer::default());
     if grpc {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", hyper::header::HeaderValue::from_static("0"));
-        *response.body_mut() = Answer { data: Some(Bytes::from_static(&[0; 5])), trailers: Some(trailers) };
-        response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/grpc"));
+        *response.body_mut() = Answer {
+            data: Some(Bytes::from_static(&[0; 5])),
+            trailers: Some(trailers),
+        };
+        response.headers_mut().insert(
+            "content-type",
+            hyper::header::HeaderValue::from_static("application/grpc"),
+        );
     }
     Ok(response)
 }

@@ -38,13 +38,23 @@ struct Pattern {
 impl Pattern {
     fn new(text: &str) -> Self {
         match text.strip_suffix('*') {
-            Some(start) => Self { text: start.to_owned(), prefix: true },
-            None => Self { text: text.to_owned(), prefix: false },
+            Some(start) => Self {
+                text: start.to_owned(),
+                prefix: true,
+            },
+            None => Self {
+                text: text.to_owned(),
+                prefix: false,
+            },
         }
     }
 
     fn matches(&self, key: &[u8]) -> bool {
-        if self.prefix { key.starts_with(self.text.as_bytes()) } else { key == self.text.as_bytes() }
+        if self.prefix {
+            key.starts_with(self.text.as_bytes())
+        } else {
+            key == self.text.as_bytes()
+        }
     }
 }
 
@@ -55,7 +65,10 @@ const STRING_VALUE: u32 = 1;
 impl Rules {
     /// No rules, and the salt of those to come.
     pub fn new(salt: impl Into<String>) -> Self {
-        Self { rules: Vec::new(), salt: salt.into() }
+        Self {
+            rules: Vec::new(),
+            salt: salt.into(),
+        }
     }
 
     /// Adds a rule for a key, or with a `*` at its end for all that begin so. The first rule that matches holds.
@@ -115,7 +128,9 @@ impl Rules {
 
     /// Of a text the hash of its bytes, so that others can compute it; of any other value that of its encoding.
     fn hash(&self, value: &[u8]) -> String {
-        let digest = Sha256::new().chain_update(&self.salt).chain_update(bytes_of(value, STRING_VALUE).unwrap_or(value));
+        let digest = Sha256::new()
+            .chain_update(&self.salt)
+            .chain_update(bytes_of(value, STRING_VALUE).unwrap_or(value));
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -30,6 +30,7 @@ pub enum WhenFull {
 pub struct Backlog<T> {
     bounds: Bounds,
     waiting: VecDeque<(T, Size)>,
+    items: usize,
     bytes: usize,
     in_flight: usize,
     in_flight_bytes: usize,
@@ -42,7 +43,14 @@ pub struct Full;
 impl<T> Backlog<T> {
     /// An empty one.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, waiting: VecDeque::new(), bytes: 0, in_flight: 0, in_flight_bytes: 0 }
+        Self {
+            bounds,
+            waiting: VecDeque::new(),
+            items: 0,
+            bytes: 0,
+            in_flight: 0,
+            in_flight_bytes: 0,
+        }
     }
 
     /// Whether a request of so many bytes has room now.
@@ -74,11 +82,13 @@ impl<T> Backlog<T> {
                         dropped.push((request, size));
                         return Ok(dropped);
                     };
+                    self.items -= size_of_oldest.items;
                     self.bytes -= size_of_oldest.bytes;
                     dropped.push((oldest, size_of_oldest));
                 }
             }
         }
+        self.items += size.items;
         self.bytes += size.bytes;
         self.waiting.push_back((request, size));
         Ok(dropped)
@@ -87,6 +97,14 @@ impl<T> Backlog<T> {
     /// The sizes of what waits, oldest first.
     pub fn sizes(&self) -> impl Iterator<Item = Size> {
         self.waiting.iter().map(|(_, size)| *size)
+    }
+
+    /// The size of all that waits.
+    pub fn waiting(&self) -> Size {
+        Size {
+            items: self.items,
+            bytes: self.bytes,
+        }
     }
 
     /// The oldest that waits.
@@ -98,6 +116,7 @@ impl<T> Backlog<T> {
     pub fn take(&mut self, count: usize) -> Vec<(T, Size)> {
         let taken: Vec<_> = self.waiting.drain(..count.min(self.waiting.len())).collect();
         let bytes: usize = taken.iter().map(|(_, size)| size.bytes).sum();
+        self.items -= taken.iter().map(|(_, size)| size.items).sum::<usize>();
         self.bytes -= bytes;
         self.in_flight_bytes += bytes;
         self.in_flight += taken.len();
@@ -132,12 +151,18 @@ mod tests {
 
     #[test]
     fn what_is_in_flight_takes_room_until_it_has_arrived() {
-        let mut backlog = Backlog::new(Bounds { bytes: 10, requests: 10 });
+        let mut backlog = Backlog::new(Bounds {
+            bytes: 10,
+            requests: 10,
+        });
         assert_eq!(backlog.push('a', size(6), WhenFull::Refuse), Ok(vec![]));
         assert_eq!(backlog.take(5), [('a', size(6))]);
         assert_eq!(backlog.push('b', size(6), WhenFull::Refuse), Err(Full));
         // What is in flight cannot be dropped to make room.
-        assert_eq!(backlog.push('b', size(6), WhenFull::DropOldest), Ok(vec![('b', size(6))]));
+        assert_eq!(
+            backlog.push('b', size(6), WhenFull::DropOldest),
+            Ok(vec![('b', size(6))])
+        );
         backlog.release(1, 6);
         assert_eq!(backlog.push('b', size(6), WhenFull::Refuse), Ok(vec![]));
         assert_eq!((backlog.bytes(), backlog.requests()), (6, 1));
@@ -149,10 +174,16 @@ mod tests {
         for request in ['a', 'b', 'c'] {
             backlog.push(request, size(3), WhenFull::Refuse).unwrap();
         }
-        assert_eq!(backlog.push('d', size(3), WhenFull::DropNewest), Ok(vec![('d', size(3))]));
+        assert_eq!(
+            backlog.push('d', size(3), WhenFull::DropNewest),
+            Ok(vec![('d', size(3))])
+        );
         let both = vec![('a', size(3)), ('b', size(3))];
         assert_eq!(backlog.push('d', size(5), WhenFull::DropOldest), Ok(both));
-        assert_eq!(backlog.push('e', size(11), WhenFull::DropOldest), Ok(vec![('e', size(11))]));
+        assert_eq!(
+            backlog.push('e', size(11), WhenFull::DropOldest),
+            Ok(vec![('e', size(11))])
+        );
         let left: Vec<char> = backlog.take(9).into_iter().map(|(request, _)| request).collect();
         assert_eq!(left, ['c', 'd']);
     }

@@ -16,7 +16,10 @@ pub struct Batching {
 impl Default for Batching {
     fn default() -> Self {
         Self {
-            limits: Limits { items: 8192, bytes: 4 << 20 },
+            limits: Limits {
+                items: 8192,
+                bytes: 4 << 20,
+            },
             delay: Duration::from_millis(200),
         }
     }
@@ -43,6 +46,11 @@ pub enum Plan {
 }
 
 impl Batching {
+    /// Whether so much is worth a plan before its time: each arrival asks, and there may be thousands before a batch is full.
+    pub fn may_be_full(&self, waiting: Size) -> bool {
+        waiting.items >= self.limits.items || waiting.bytes >= self.limits.bytes
+    }
+
     /// What to do with these requests, oldest first, when the oldest has waited so long.
     pub fn plan(&self, waiting: impl Iterator<Item = Size>, waited: Duration) -> Plan {
         let (mut items, mut bytes, mut count) = (0_usize, 0_usize, 0);
@@ -79,7 +87,10 @@ mod tests {
     };
 
     fn plan(sizes: &[(usize, usize)], waited: u64) -> Plan {
-        let sizes = sizes.iter().map(|(items, bytes)| Size { items: *items, bytes: *bytes });
+        let sizes = sizes.iter().map(|(items, bytes)| Size {
+            items: *items,
+            bytes: *bytes,
+        });
         BATCHING.plan(sizes, Duration::from_millis(waited))
     }
 

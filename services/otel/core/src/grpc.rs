@@ -33,7 +33,11 @@ pub fn prefix(compressed: bool, length: usize) -> [u8; PREFIX] {
 /// See [`FrameError`].
 pub fn message(body: &[u8]) -> Result<Option<(bool, &[u8])>, FrameError> {
     let Some(([flag, length @ ..], rest)) = body.split_first_chunk::<PREFIX>() else {
-        return if body.is_empty() { Ok(None) } else { Err(FrameError::Truncated) };
+        return if body.is_empty() {
+            Ok(None)
+        } else {
+            Err(FrameError::Truncated)
+        };
     };
     let length = u32::from_be_bytes(*length) as usize;
     if *flag > 1 {
@@ -61,7 +65,10 @@ pub fn encode_message(text: &str) -> String {
 
 /// The text of the header `grpc-message`. What is not encoded as it should be stays as it is.
 pub fn decode_message(text: &str) -> String {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
+    let digit = |byte: Option<&u8>| {
+        byte.and_then(|byte| char::from(*byte).to_digit(16))
+            .map(|digit| digit as u8)
+    };
     let (mut decoded, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let Some((byte, after)) = rest.split_first() {
         let pair = (digit(after.first()), digit(after.get(1)));
@@ -124,7 +131,11 @@ pub fn status<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Status> {
     let code = Code(header("grpc-status")?.parse().ok()?);
     let message = header("grpc-message").map(decode_message).unwrap_or_default();
     let details = header("grpc-status-details-bin").and_then(Status::from_header);
-    Some(Status { code, message, retry_after: details.and_then(|details| details.retry_after) })
+    Some(Status {
+        code,
+        message,
+        retry_after: details.and_then(|details| details.retry_after),
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! | [`retry`] | when a failed export is tried again, and when it is given up |
 //! | [`segment`] | the file format of the queue on a volume |
 //! | [`resource`], [`attributes`] | what is added to, dropped from and hidden in telemetry |
+//! | [`prometheus`] | the sidecar's own metrics, as OTLP |
 //! | [`sampling`] | head and tail sampling |
 
 pub mod attributes;
@@ -23,6 +24,7 @@ pub mod backlog;
 pub mod batch;
 pub mod grpc;
 pub mod json;
+pub mod prometheus;
 pub mod resource;
 pub mod response;
 pub mod retry;

@@ -114,7 +114,9 @@ fn is_unknown_service(attribute: &[u8]) -> bool {
 
 /// The last field of this number, if it is bytes, a string or a message.
 pub(crate) fn bytes_of(message: &[u8], number: u32) -> Option<&[u8]> {
-    let fields = Fields::new(message).filter_map(Result::ok).filter(|field| field.number == number);
+    let fields = Fields::new(message)
+        .filter_map(Result::ok)
+        .filter(|field| field.number == number);
     match fields.last()?.value {
         Value::Bytes(bytes) => Some(bytes),
         _ => None,

@@ -58,7 +58,9 @@ pub fn from_protobuf(signal: Signal, bytes: &[u8]) -> Result<Option<PartialSucce
     check(signal.response(), bytes)?;
     let mut partial = None;
     for field in Fields::new(bytes).filter_map(Result::ok) {
-        let (1, Value::Bytes(message)) = (field.number, field.value) else { continue };
+        let (1, Value::Bytes(message)) = (field.number, field.value) else {
+            continue;
+        };
         let found: &mut PartialSuccess = partial.get_or_insert_default();
         for field in Fields::new(message).filter_map(Result::ok) {
             match (field.number, field.value) {
@@ -86,21 +88,33 @@ mod tests {
 
     #[test]
     fn what_was_rejected_is_read_back_in_both_encodings() {
-        let partial = PartialSuccess { rejected: 3, message: "too old".to_owned() };
+        let partial = PartialSuccess {
+            rejected: 3,
+            message: "too old".to_owned(),
+        };
         for signal in Signal::ALL {
             for partial in [None, Some(&partial)] {
                 assert_eq!(from_protobuf(signal, &to_protobuf(partial)).unwrap().as_ref(), partial);
-                assert_eq!(from_json(signal, &to_json(signal, partial).unwrap()).unwrap().as_ref(), partial);
+                assert_eq!(
+                    from_json(signal, &to_json(signal, partial).unwrap()).unwrap().as_ref(),
+                    partial
+                );
             }
         }
         let json = to_json(Signal::Metrics, Some(&partial)).unwrap();
-        assert_eq!(json, br#"{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"too old"}}"#);
+        assert_eq!(
+            json,
+            br#"{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"too old"}}"#
+        );
         assert_eq!(to_json(Signal::Logs, None).unwrap(), b"{}");
     }
 
     #[test]
     fn a_partial_success_that_says_nothing_is_a_success() {
         assert_eq!(from_protobuf(Signal::Traces, b"\x0a\x00").unwrap(), None);
-        assert_eq!(from_json(Signal::Traces, br#"{"partialSuccess":{"rejectedSpans":0}}"#).unwrap(), None);
+        assert_eq!(
+            from_json(Signal::Traces, br#"{"partialSuccess":{"rejectedSpans":0}}"#).unwrap(),
+            None
+        );
     }
 }

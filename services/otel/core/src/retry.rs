@@ -64,7 +64,11 @@ pub enum Next {
 impl Attempts {
     /// The attempts of an export that begins now; `now` is a clock that only goes forward.
     pub fn new(policy: Policy, now: Duration) -> Self {
-        Self { policy, began: now, delay: policy.min }
+        Self {
+            policy,
+            began: now,
+            delay: policy.min,
+        }
     }
 
     /// What comes after this failure. `random` is a number from 0 to 1.
@@ -113,7 +117,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn unavailable() -> Failure {
-        Failure { reason: "503".to_owned(), retryable: true, retry_after: None }
+        Failure {
+            reason: "503".to_owned(),
+            retryable: true,
+            retry_after: None,
+        }
     }
 
     #[test]
@@ -141,17 +149,32 @@ mod tests {
     #[test]
     fn the_collector_says_when_and_is_not_asked_sooner() {
         let mut attempts = Attempts::new(Policy::default(), Duration::ZERO);
-        let throttled = |seconds| Failure { retry_after: Some(seconds * SECOND), ..unavailable() };
-        assert_eq!(attempts.failed(&throttled(60), Duration::ZERO, 0.5), Next::In(60 * SECOND));
-        assert_eq!(attempts.failed(&throttled(1), 60 * SECOND, 0.5), Next::In(SECOND * 15 / 2));
+        let throttled = |seconds| Failure {
+            retry_after: Some(seconds * SECOND),
+            ..unavailable()
+        };
+        assert_eq!(
+            attempts.failed(&throttled(60), Duration::ZERO, 0.5),
+            Next::In(60 * SECOND)
+        );
+        assert_eq!(
+            attempts.failed(&throttled(1), 60 * SECOND, 0.5),
+            Next::In(SECOND * 15 / 2)
+        );
         assert_eq!(attempts.failed(&throttled(301), 70 * SECOND, 0.5), Next::Expired);
     }
 
     #[test]
     fn without_a_limit_there_is_no_last_attempt() {
-        let policy = Policy { give_up_after: Duration::ZERO, ..Policy::default() };
+        let policy = Policy {
+            give_up_after: Duration::ZERO,
+            ..Policy::default()
+        };
         let mut attempts = Attempts::new(policy, Duration::ZERO);
-        assert!(matches!(attempts.failed(&unavailable(), 1_000_000 * SECOND, 0.5), Next::In(_)));
+        assert!(matches!(
+            attempts.failed(&unavailable(), 1_000_000 * SECOND, 0.5),
+            Next::In(_)
+        ));
     }
 
     #[test]
@@ -162,7 +185,10 @@ mod tests {
         assert_eq!(grpc, [1, 4, 10, 11, 14, 15]);
         assert!(is_retryable_grpc(Code::RESOURCE_EXHAUSTED, true));
         let mut attempts = Attempts::new(Policy::default(), Duration::ZERO);
-        let rejected = Failure { retryable: false, ..unavailable() };
+        let rejected = Failure {
+            retryable: false,
+            ..unavailable()
+        };
         assert_eq!(attempts.failed(&rejected, Duration::ZERO, 0.5), Next::Rejected);
     }
 }

@@ -84,20 +84,32 @@ fn checksum(length: u32, items: u32, body: &[u8]) -> u32 {
 
 /// Reads a segment as far as it is good.
 pub fn scan(bytes: &[u8]) -> Scan {
-    let mut scan = Scan { records: Vec::new(), good: 0, torn: None };
+    let mut scan = Scan {
+        records: Vec::new(),
+        good: 0,
+        torn: None,
+    };
     if bytes.is_empty() {
         // Created, and nothing written yet.
         return scan;
     }
     let Some(mut rest) = bytes.strip_prefix(&MAGIC) else {
-        scan.torn = Some(if MAGIC.starts_with(bytes) { Torn::Short } else { Torn::Magic });
+        scan.torn = Some(if MAGIC.starts_with(bytes) {
+            Torn::Short
+        } else {
+            Torn::Magic
+        });
         return scan;
     };
     scan.good = MAGIC.len() as u64;
     while !rest.is_empty() {
         match record(rest) {
             Ok((length, items, after)) => {
-                let record = Record { offset: scan.good, length, items };
+                let record = Record {
+                    offset: scan.good,
+                    length,
+                    items,
+                };
                 scan.good = record.end();
                 scan.records.push(record);
                 rest = after;

@@ -41,11 +41,28 @@ impl Code {
     /// Its name, as logs show it.
     pub fn name(self) -> &'static str {
         const NAMES: [&str; 17] = [
-            "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
-            "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
-            "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+            "OK",
+            "CANCELLED",
+            "UNKNOWN",
+            "INVALID_ARGUMENT",
+            "DEADLINE_EXCEEDED",
+            "NOT_FOUND",
+            "ALREADY_EXISTS",
+            "PERMISSION_DENIED",
+            "RESOURCE_EXHAUSTED",
+            "FAILED_PRECONDITION",
+            "ABORTED",
+            "OUT_OF_RANGE",
+            "UNIMPLEMENTED",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "DATA_LOSS",
+            "UNAUTHENTICATED",
         ];
-        NAMES.get(self.0 as usize).copied().unwrap_or("a code that does not exist")
+        NAMES
+            .get(self.0 as usize)
+            .copied()
+            .unwrap_or("a code that does not exist")
     }
 }
 
@@ -65,7 +82,11 @@ const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 impl Status {
     /// A failure that the same request would meet again.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None }
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 
     /// In protobuf.
@@ -112,19 +133,34 @@ impl Status {
 
     /// In JSON, as protobuf maps it.
     pub fn to_json(&self) -> Vec<u8> {
-        let detail = self.retry_after.map(|delay| Detail { kind: RETRY_INFO.to_owned(), delay: Some(seconds(delay)) });
-        let json = Json { code: self.code.0, message: self.message.clone(), details: detail.into_iter().collect() };
+        let detail = self.retry_after.map(|delay| Detail {
+            kind: RETRY_INFO.to_owned(),
+            delay: Some(seconds(delay)),
+        });
+        let json = Json {
+            code: self.code.0,
+            message: self.message.clone(),
+            details: detail.into_iter().collect(),
+        };
         serde_json::to_vec(&json).unwrap_or_default()
     }
 
     /// From JSON.
     pub fn from_json(text: &[u8]) -> Option<Self> {
         let json: Json = serde_json::from_slice(text).ok()?;
-        let retry_after = json.details.iter().filter(|detail| detail.kind == RETRY_INFO).find_map(|detail| {
-            let seconds: f64 = detail.delay.as_deref()?.strip_suffix('s')?.parse().ok()?;
-            Duration::try_from_secs_f64(seconds).ok()
-        });
-        Some(Self { code: Code(json.code), message: json.message, retry_after })
+        let retry_after = json
+            .details
+            .iter()
+            .filter(|detail| detail.kind == RETRY_INFO)
+            .find_map(|detail| {
+                let seconds: f64 = detail.delay.as_deref()?.strip_suffix('s')?.parse().ok()?;
+                Duration::try_from_secs_f64(seconds).ok()
+            });
+        Some(Self {
+            code: Code(json.code),
+            message: json.message,
+            retry_after,
+        })
     }
 
     /// For the header `grpc-status-details-bin`.
@@ -142,7 +178,10 @@ impl Status {
 
 fn retry_info(any: &[u8]) -> Option<Duration> {
     let field = |message, number| {
-        Fields::new(message).filter_map(Result::ok).filter(move |field| field.number == number).last()
+        Fields::new(message)
+            .filter_map(Result::ok)
+            .filter(move |field| field.number == number)
+            .last()
     };
     let bytes = |value| match value {
         Value::Bytes(bytes) => Some(bytes),
@@ -158,7 +197,9 @@ fn retry_info(any: &[u8]) -> Option<Duration> {
     };
     // A negative one is not honoured.
     let seconds = u64::try_from(number(1) as i64).ok()?;
-    let nanoseconds = u32::try_from(number(2)).ok().filter(|nanoseconds| *nanoseconds < 1_000_000_000)?;
+    let nanoseconds = u32::try_from(number(2))
+        .ok()
+        .filter(|nanoseconds| *nanoseconds < 1_000_000_000)?;
     Some(Duration::new(seconds, nanoseconds))
 }
 
@@ -201,7 +242,11 @@ mod tests {
 
     #[test]
     fn a_status_is_read_back_in_all_three_encodings() {
-        for status in [full(), Status::new(Code::INVALID_ARGUMENT, "no"), Status::new(Code::OK, "")] {
+        for status in [
+            full(),
+            Status::new(Code::INVALID_ARGUMENT, "no"),
+            Status::new(Code::OK, ""),
+        ] {
             assert_eq!(Status::from_protobuf(&status.to_protobuf()).as_ref(), Some(&status));
             assert_eq!(Status::from_json(&status.to_json()).as_ref(), Some(&status));
             assert_eq!(Status::from_header(&status.to_header()).as_ref(), Some(&status));

@@ -1,6 +1,12 @@
 //! OTLP/JSON: what goes out comes back, and what comes in is read as the specification has it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 mod generate;
 
@@ -30,7 +36,10 @@ fn every_field_comes_back_from_json() {
             let text = json::encode(signal.request(), &bytes).unwrap();
             let back = json::decode(signal.request(), &text).unwrap();
             assert_eq!(canonical(signal, &back), canonical(signal, &bytes), "{signal} {seed}");
-            assert_eq!(check(signal.request(), &back).unwrap(), check(signal.request(), &bytes).unwrap());
+            assert_eq!(
+                check(signal.request(), &back).unwrap(),
+                check(signal.request(), &bytes).unwrap()
+            );
         }
     }
 }
@@ -43,15 +52,28 @@ fn value(json: &str) -> Value {
     let bytes = json::decode(Signal::Traces.request(), text.as_bytes()).unwrap();
     let mut request = ExportTraceServiceRequest::decode(&*bytes).unwrap();
     let span = request.resource_spans.remove(0).scope_spans.remove(0).spans.remove(0);
-    span.attributes.into_iter().next().unwrap().value.unwrap().value.unwrap()
+    span.attributes
+        .into_iter()
+        .next()
+        .unwrap()
+        .value
+        .unwrap()
+        .value
+        .unwrap()
 }
 
 #[test]
 fn numbers_are_taken_in_all_the_ways_that_protobuf_allows() {
-    assert_eq!(value(r#"{"intValue":"-9223372036854775808"}"#), Value::IntValue(i64::MIN));
+    assert_eq!(
+        value(r#"{"intValue":"-9223372036854775808"}"#),
+        Value::IntValue(i64::MIN)
+    );
     assert_eq!(value(r#"{"intValue":-7}"#), Value::IntValue(-7));
     assert_eq!(value(r#"{"intValue":1e3}"#), Value::IntValue(1000));
-    assert_eq!(value(r#"{"doubleValue":"-Infinity"}"#), Value::DoubleValue(f64::NEG_INFINITY));
+    assert_eq!(
+        value(r#"{"doubleValue":"-Infinity"}"#),
+        Value::DoubleValue(f64::NEG_INFINITY)
+    );
     assert_eq!(value(r#"{"doubleValue":"1.5"}"#), Value::DoubleValue(1.5));
     assert_eq!(value(r#"{"doubleValue":3}"#), Value::DoubleValue(3.0));
     assert!(matches!(value(r#"{"doubleValue":"NaN"}"#), Value::DoubleValue(number) if number.is_nan()));
@@ -60,7 +82,10 @@ fn numbers_are_taken_in_all_the_ways_that_protobuf_allows() {
 #[test]
 fn bytes_are_base64_of_either_alphabet_with_padding_or_without() {
     for text in ["+/8=", "-_8=", "+/8", "-_8"] {
-        assert_eq!(value(&format!(r#"{{"bytesValue":"{text}"}}"#)), Value::BytesValue(vec![0xFB, 0xFF]));
+        assert_eq!(
+            value(&format!(r#"{{"bytesValue":"{text}"}}"#)),
+            Value::BytesValue(vec![0xFB, 0xFF])
+        );
     }
 }
 
@@ -87,7 +112,10 @@ fn null_is_an_absent_field() {
     let text = r#"{"resourceLogs":[{"resource":null,"scopeLogs":[{"logRecords":[{"body":null,"attributes":null,"timeUnixNano":null,"severityText":"x"}]}]}]}"#;
     let bytes = json::decode(Signal::Logs.request(), text.as_bytes()).unwrap();
     let record = &ExportLogsServiceRequest::decode(&*bytes).unwrap().resource_logs[0].scope_logs[0].log_records[0];
-    assert_eq!((record.severity_text.as_str(), &record.body, record.time_unix_nano), ("x", &None, 0));
+    assert_eq!(
+        (record.severity_text.as_str(), &record.body, record.time_unix_nano),
+        ("x", &None, 0)
+    );
 }
 
 #[test]
@@ -112,30 +140,81 @@ fn what_is_no_request_is_refused_with_the_place_and_the_rule() {
     let cases = [
         (String::new(), "EOF while parsing a value at line 1 column 0"),
         ("{".to_owned(), "EOF while parsing an object at line 1 column 1"),
-        ("[]".to_owned(), "invalid type: sequence, expected an object, ExportTraceServiceRequest at line 1 column 0"),
+        (
+            "[]".to_owned(),
+            "invalid type: sequence, expected an object, ExportTraceServiceRequest at line 1 column 0",
+        ),
         ("{} {}".to_owned(), "trailing characters at line 1 column 4"),
-        (r#"{"resourceSpans":{}}"#.to_owned(), "invalid type: map, expected an array, resourceSpans at line 1 column 17"),
-        (r#"{"resourceSpans":[null]}"#.to_owned(), "invalid type: null, expected an object, ResourceSpans at line 1 column 21"),
-        (span(r#""traceId":"xyz""#), r#"invalid value: string "xyz", expected traceId: a text in hexadecimal at line 1 column 62"#),
-        (span(r#""traceId":"abc""#), r#"invalid value: string "abc", expected traceId: a text in hexadecimal at line 1 column 62"#),
-        (span(r#""kind":"SPAN_KIND_SERVER""#), r#"invalid value: string "SPAN_KIND_SERVER", expected kind: a whole number of 32 bits at line 1 column 72"#),
-        (span(r#""kind":2147483648"#), "invalid value: integer `2147483648`, expected a whole number of 32 bits at line 1 column 64"),
-        (span(r#""kind":1.5"#), "invalid value: floating point `1.5`, expected kind: a whole number of 32 bits at line 1 column 57"),
-        (span(r#""startTimeUnixNano":-1"#), "invalid value: integer `-1`, expected a whole number of 64 bits, not negative, as text or number at line 1 column 69"),
-        (span(r#""startTimeUnixNano":"18446744073709551616""#), r#"invalid value: string "18446744073709551616", expected a whole number of 64 bits, not negative, as text or number at line 1 column 89"#),
-        (span(r#""name":7"#), "invalid type: integer `7`, expected a text at line 1 column 55"),
-        (span(r#""attributes":[{"value":{"boolValue":"yes"}}]"#), r#"invalid type: string "yes", expected boolValue: true or false at line 1 column 88"#),
-        (span(r#""attributes":[{"value":{"bytesValue":"***"}}]"#), r#"invalid value: string "***", expected bytesValue: a text in base64 at line 1 column 89"#),
+        (
+            r#"{"resourceSpans":{}}"#.to_owned(),
+            "invalid type: map, expected an array, resourceSpans at line 1 column 17",
+        ),
+        (
+            r#"{"resourceSpans":[null]}"#.to_owned(),
+            "invalid type: null, expected an object, ResourceSpans at line 1 column 21",
+        ),
+        (
+            span(r#""traceId":"xyz""#),
+            r#"invalid value: string "xyz", expected traceId: a text in hexadecimal at line 1 column 62"#,
+        ),
+        (
+            span(r#""traceId":"abc""#),
+            r#"invalid value: string "abc", expected traceId: a text in hexadecimal at line 1 column 62"#,
+        ),
+        (
+            span(r#""kind":"SPAN_KIND_SERVER""#),
+            r#"invalid value: string "SPAN_KIND_SERVER", expected kind: a whole number of 32 bits at line 1 column 72"#,
+        ),
+        (
+            span(r#""kind":2147483648"#),
+            "invalid value: integer `2147483648`, expected a whole number of 32 bits at line 1 column 64",
+        ),
+        (
+            span(r#""kind":1.5"#),
+            "invalid value: floating point `1.5`, expected kind: a whole number of 32 bits at line 1 column 57",
+        ),
+        (
+            span(r#""startTimeUnixNano":-1"#),
+            "invalid value: integer `-1`, expected a whole number of 64 bits, not negative, as text or number at line 1 column 69",
+        ),
+        (
+            span(r#""startTimeUnixNano":"18446744073709551616""#),
+            r#"invalid value: string "18446744073709551616", expected a whole number of 64 bits, not negative, as text or number at line 1 column 89"#,
+        ),
+        (
+            span(r#""name":7"#),
+            "invalid type: integer `7`, expected a text at line 1 column 55",
+        ),
+        (
+            span(r#""attributes":[{"value":{"boolValue":"yes"}}]"#),
+            r#"invalid type: string "yes", expected boolValue: true or false at line 1 column 88"#,
+        ),
+        (
+            span(r#""attributes":[{"value":{"bytesValue":"***"}}]"#),
+            r#"invalid value: string "***", expected bytesValue: a text in base64 at line 1 column 89"#,
+        ),
     ];
     for (text, expected) in cases {
-        let error = json::decode(Signal::Traces.request(), text.as_bytes()).unwrap_err().to_string();
-        assert_eq!(error, format!("malformed JSON of ExportTraceServiceRequest: {expected}"), "{text}");
+        let error = json::decode(Signal::Traces.request(), text.as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            format!("malformed JSON of ExportTraceServiceRequest: {expected}"),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn values_nested_without_end_are_refused_and_overflow_nothing() {
-    let text = format!("{}{}", r#"{"resourceSpans":[{"resource":{"attributes":[{"value":"#, r#"{"arrayValue":{"values":["#.repeat(10_000));
-    let error = json::decode(Signal::Traces.request(), text.as_bytes()).unwrap_err().to_string();
+    let text = format!(
+        "{}{}",
+        r#"{"resourceSpans":[{"resource":{"attributes":[{"value":"#,
+        r#"{"arrayValue":{"values":["#.repeat(10_000)
+    );
+    let error = json::decode(Signal::Traces.request(), text.as_bytes())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("recursion limit exceeded"), "{error}");
 }

@@ -1,6 +1,12 @@
 //! The tables of OTLP are those of its own descriptors.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +21,11 @@ fn descriptors() -> BTreeMap<String, DescriptorProto> {
     let mut found = BTreeMap::new();
     for file in files.file {
         for message in file.message_type {
-            collect(&mut found, format!(".{}", file.package.clone().unwrap_or_default()), message);
+            collect(
+                &mut found,
+                format!(".{}", file.package.clone().unwrap_or_default()),
+                message,
+            );
         }
     }
     found
@@ -65,26 +75,44 @@ fn compare(
     assert_eq!(message.fields.len(), descriptor.field.len(), "{name}");
     for expected in &descriptor.field {
         let number = u32::try_from(expected.number()).unwrap();
-        let field = message.field(number).unwrap_or_else(|| panic!("{name} lacks {}", expected.name()));
+        let field = message
+            .field(number)
+            .unwrap_or_else(|| panic!("{name} lacks {}", expected.name()));
         assert_eq!((field.number, field.name), (number, expected.json_name()), "{name}");
         assert!(std::ptr::eq(message.named(field.name).unwrap(), field));
-        assert_eq!(field.repeated, expected.label() == Label::Repeated, "{name}.{}", expected.name());
-        assert!(is_kind(expected, field.kind), "{name}.{}: {:?}", expected.name(), expected.r#type());
+        assert_eq!(
+            field.repeated,
+            expected.label() == Label::Repeated,
+            "{name}.{}",
+            expected.name()
+        );
+        assert!(
+            is_kind(expected, field.kind),
+            "{name}.{}: {:?}",
+            expected.name(),
+            expected.r#type()
+        );
         let is_item = matches!(expected.name(), "spans" | "log_records" | "data_points");
         assert_eq!(field.item, is_item, "{name}.{}", expected.name());
         if let Kind::Message(inner) = field.kind {
             compare(all, expected.type_name(), inner, seen);
         }
     }
-    let inner = || message.fields.iter().filter_map(|field| match field.kind {
-        Kind::Message(inner) => Some((field, inner)),
-        _ => None,
-    });
+    let inner = || {
+        message.fields.iter().filter_map(|field| match field.kind {
+            Kind::Message(inner) => Some((field, inner)),
+            _ => None,
+        })
+    };
     let attributes = inner().any(|(field, inner)| {
         inner.holds_attributes || (inner.name == "KeyValue" && message.name != "KeyValueList" && field.name != "values")
     });
     assert_eq!(message.holds_attributes, attributes, "{name}");
-    assert_eq!(message.holds_items, inner().any(|(field, inner)| field.item || inner.holds_items), "{name}");
+    assert_eq!(
+        message.holds_items,
+        inner().any(|(field, inner)| field.item || inner.holds_items),
+        "{name}"
+    );
 }
 
 #[test]

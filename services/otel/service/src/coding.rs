@@ -31,7 +31,10 @@ pub(crate) fn named(name: &str) -> Option<Compression> {
 
 /// The body as it was before it was compressed, of `limit` bytes at most: a few bytes may stand for gigabytes.
 pub(crate) fn decode(coding: Compression, body: Bytes, limit: usize) -> Result<Bytes, DecodeError> {
-    let malformed = |error| DecodeError::Malformed { name: coding.name(), error };
+    let malformed = |error| DecodeError::Malformed {
+        name: coding.name(),
+        error,
+    };
     match coding {
         Compression::None if body.len() > limit => Err(DecodeError::TooLarge(limit)),
         Compression::None => Ok(body),
@@ -43,13 +46,12 @@ pub(crate) fn decode(coding: Compression, body: Bytes, limit: usize) -> Result<B
     }
 }
 
-fn read(
-    decoder: impl Read,
-    limit: usize,
-    malformed: impl Fn(io::Error) -> DecodeError,
-) -> Result<Bytes, DecodeError> {
+fn read(decoder: impl Read, limit: usize, malformed: impl Fn(io::Error) -> DecodeError) -> Result<Bytes, DecodeError> {
     let mut out = Vec::new();
-    decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(malformed)?;
+    decoder
+        .take(limit as u64 + 1)
+        .read_to_end(&mut out)
+        .map_err(malformed)?;
     if out.len() > limit {
         return Err(DecodeError::TooLarge(limit));
     }
@@ -75,10 +77,16 @@ mod tests {
 
     #[test]
     fn what_was_compressed_is_read_again_within_the_limit_only() {
-        let body: Vec<u8> = (0..100_000_u32).flat_map(|number| (number / 50).to_le_bytes()).collect();
+        let body: Vec<u8> = (0..100_000_u32)
+            .flat_map(|number| (number / 50).to_le_bytes())
+            .collect();
         for coding in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let encoded = Bytes::from(encode(coding, &body).unwrap());
-            assert!(coding == Compression::None || encoded.len() < body.len() / 4, "{coding:?} {}", encoded.len());
+            assert!(
+                coding == Compression::None || encoded.len() < body.len() / 4,
+                "{coding:?} {}",
+                encoded.len()
+            );
             assert_eq!(decode(coding, encoded.clone(), body.len()).unwrap(), body);
             let error = decode(coding, encoded, body.len() - 1).unwrap_err();
             assert!(matches!(error, DecodeError::TooLarge(_)), "{error}");
@@ -90,8 +98,14 @@ mod tests {
         for coding in [Compression::Gzip, Compression::Zstd] {
             let encoded = encode(coding, &[7; 1000]).unwrap();
             let cut = Bytes::copy_from_slice(&encoded[..encoded.len() - 3]);
-            assert!(matches!(decode(coding, cut, 2000), Err(DecodeError::Malformed { .. })), "{coding:?}");
-            assert!(matches!(decode(coding, Bytes::from_static(b"text"), 2000), Err(DecodeError::Malformed { .. })));
+            assert!(
+                matches!(decode(coding, cut, 2000), Err(DecodeError::Malformed { .. })),
+                "{coding:?}"
+            );
+            assert!(matches!(
+                decode(coding, Bytes::from_static(b"text"), 2000),
+                Err(DecodeError::Malformed { .. })
+            ));
         }
     }
 }

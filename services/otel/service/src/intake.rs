@@ -1,12 +1,13 @@
 //! What a request goes through until it is queued.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use mainstay_otel_core::status::{Code, Status};
 use mainstay_otel_core::wire::{Malformed, check};
-use mainstay_otel_core::{Signal, json};
+use mainstay_otel_core::{Signal, json, prometheus};
+use mainstay_runtime::metrics::Registry;
 
 use crate::component::Component;
 use crate::config::Change;
@@ -35,12 +36,27 @@ pub(crate) struct Intake<C> {
 }
 
 impl<C: Component> Intake<C> {
-    pub(crate) fn new(lanes: Vec<Rc<Lane>>, report: Rc<Report>, mut change: Change, processor: Option<Processor<C>>) -> Self {
+    pub(crate) fn new(
+        lanes: Vec<Rc<Lane>>,
+        report: Rc<Report>,
+        mut change: Change,
+        processor: Option<Processor<C>>,
+    ) -> Self {
         let tail = change.tail.take().map(|settings| {
-            let lanes = lanes.iter().filter(|lane| lane.signal == Signal::Traces).cloned().collect();
+            let lanes = lanes
+                .iter()
+                .filter(|lane| lane.signal == Signal::Traces)
+                .cloned()
+                .collect();
             Tail::start(settings, lanes, Rc::clone(&report))
         });
-        Self { lanes, report, change, processor, tail }
+        Self {
+            lanes,
+            report,
+            change,
+            processor,
+            tail,
+        }
     }
 
     /// Takes a request: when this returns `Ok` it is in every queue that it belongs in.
@@ -51,14 +67,18 @@ impl<C: Component> Intake<C> {
         };
         let body = match encoding {
             Encoding::Protobuf => body,
-            Encoding::Json => json::decode(signal.request(), &body).map_err(|error| malformed(error.to_string()))?.into(),
+            Encoding::Json => json::decode(signal.request(), &body)
+                .map_err(|error| malformed(error.to_string()))?
+                .into(),
         };
         let items = check(signal.request(), &body).map_err(|error| malformed(error.to_string()))?;
         if items == 0 {
             // An empty request succeeds (OTLP 1.x §OTLP/gRPC Concurrent Requests), and there is nothing to send.
             return Ok(());
         }
-        let (body, kept) = self.change(signal, body, items).map_err(|error| malformed(error.to_string()))?;
+        let (body, kept) = self
+            .change(signal, body, items)
+            .map_err(|error| malformed(error.to_string()))?;
         if kept == 0 {
             self.report.accepted(signal, items);
             return Ok(());
@@ -74,6 +94,28 @@ impl<C: Component> Intake<C> {
         }
         self.report.accepted(signal, items);
         Ok(())
+    }
+
+    /// Queues the service's own metrics, every so often; never ends.
+    pub(crate) async fn report_itself(&self, registry: Registry, name: &str, interval: Duration) {
+        let now = || {
+            let since = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
+            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        };
+        let (signal, start) = (Signal::Metrics, now());
+        loop {
+            tokio::time::sleep(interval).await;
+            let request = prometheus::to_request(&registry.render(), name, prometheus::Span { start, now: now() });
+            let body = Bytes::from(request);
+            // A full queue has told so already; the next ones tell the same, and more.
+            if let Ok(items) = check(signal.request(), &body)
+                && self.queue(signal, body, items).await.is_ok()
+            {
+                self.report.accepted(signal, items);
+            }
+        }
     }
 
     /// Head sampling, and attributes as the settings want them. Returns what is left, and how many items that is.
@@ -95,7 +137,9 @@ impl<C: Component> Intake<C> {
 
     /// What the component's processor makes of a request; none if it drops it.
     async fn process(&self, signal: Signal, body: Bytes, items: usize) -> Option<(Bytes, usize)> {
-        let Some(processor) = &self.processor else { return Some((body, items)) };
+        let Some(processor) = &self.processor else {
+            return Some((body, items));
+        };
         match processor.process(signal, &body).await {
             Outcome::Keep => Some((body, items)),
             Outcome::Replace(body, items) => Some((body, items)),
@@ -115,17 +159,24 @@ impl<C: Component> Intake<C> {
         let lanes = || self.lanes.iter().filter(|lane| lane.signal == signal);
         if let Some(lane) = lanes().find(|lane| !lane.can_hold(body.len())) {
             self.report.refused(signal, items, "too-large");
-            let message = format!("{} bytes are more than the queue of {} can ever hold", body.len(), lane.report.name());
+            let message = format!(
+                "{} bytes are more than the queue of {} can ever hold",
+                body.len(),
+                lane.report.name()
+            );
             return Err(Status::new(Code::RESOURCE_EXHAUSTED, message));
         }
         if let Some(lane) = lanes().find(|lane| !lane.takes(body.len())) {
             return Err(self.full(signal, items, lane));
         }
         for lane in lanes() {
-            lane.push(body.clone(), items).map_err(|error| self.not_queued(signal, items, lane, &error))?;
+            lane.push(body.clone(), items)
+                .map_err(|error| self.not_queued(signal, items, lane, &error))?;
         }
         for lane in lanes() {
-            lane.durable().await.map_err(|error| self.not_queued(signal, items, lane, &error.into()))?;
+            lane.durable()
+                .await
+                .map_err(|error| self.not_queued(signal, items, lane, &error.into()))?;
         }
         Ok(())
     }
@@ -135,8 +186,14 @@ impl<C: Component> Intake<C> {
             PushError::Full => self.full(signal, items, lane),
             PushError::Disk(error) => {
                 self.report.refused(signal, items, "disk");
-                let message = format!("the queue of {} cannot be written, try again later: {error}", lane.report.name());
-                Status { retry_after: Some(COME_AGAIN), ..Status::new(Code::UNAVAILABLE, message) }
+                let message = format!(
+                    "the queue of {} cannot be written, try again later: {error}",
+                    lane.report.name()
+                );
+                Status {
+                    retry_after: Some(COME_AGAIN),
+                    ..Status::new(Code::UNAVAILABLE, message)
+                }
             }
         }
     }
@@ -145,7 +202,10 @@ impl<C: Component> Intake<C> {
         self.report.refused(signal, items, "queue-full");
         Status {
             retry_after: Some(COME_AGAIN),
-            ..Status::new(Code::RESOURCE_EXHAUSTED, format!("the queue of {} is full, try again later", lane.report.name()))
+            ..Status::new(
+                Code::RESOURCE_EXHAUSTED,
+                format!("the queue of {} is full, try again later", lane.report.name()),
+            )
         }
     }
 
@@ -164,7 +224,10 @@ impl<C: Component> Intake<C> {
         self.report.overloaded(signal);
         Status {
             retry_after: Some(COME_AGAIN),
-            ..Status::new(Code::RESOURCE_EXHAUSTED, "too much is being received at once, try again later")
+            ..Status::new(
+                Code::RESOURCE_EXHAUSTED,
+                "too much is being received at once, try again later",
+            )
         }
     }
 }

@@ -78,7 +78,10 @@ impl Lane {
             disk: None,
         };
         if let Some(settings) = &queue.disk {
-            let folder = settings.folder.join(lane.report.name().replace('/', "+")).join(signal.name());
+            let folder = settings
+                .folder
+                .join(lane.report.name().replace('/', "+"))
+                .join(signal.name());
             lane.recover(settings, &folder)?;
         }
         Ok(lane)
@@ -91,8 +94,15 @@ impl Lane {
             let mut backlog = self.backlog.borrow_mut();
             for found in found {
                 items += found.items;
-                let waiting = Waiting { body: None, position: Some(found.position), since: Instant::now() };
-                let size = Size { items: found.items, bytes: found.bytes };
+                let waiting = Waiting {
+                    body: None,
+                    position: Some(found.position),
+                    since: Instant::now(),
+                };
+                let size = Size {
+                    items: found.items,
+                    bytes: found.bytes,
+                };
                 // With a smaller bound than before, the oldest are in the way.
                 dropped.extend(backlog.push(waiting, size, WhenFull::DropOldest).unwrap_or_default());
             }
@@ -103,7 +113,11 @@ impl Lane {
         spool.consumed(dropped.iter().filter_map(|(waiting, _)| waiting.position))?;
         let lost: usize = dropped.iter().map(|(_, size)| size.items).sum();
         if lost > 0 {
-            self.report.dropped(lost, Loss::QueueFull, "the queue on the volume is larger than it may be");
+            self.report.dropped(
+                lost,
+                Loss::QueueFull,
+                "the queue on the volume is larger than it may be",
+            );
         }
         self.disk = Some(OnDisk {
             spool: RefCell::new(spool),
@@ -129,7 +143,10 @@ impl Lane {
 
     /// Queues a request. On a volume it is safe after [`Lane::durable`].
     pub(crate) fn push(&self, body: Bytes, items: usize) -> Result<(), PushError> {
-        let size = Size { items, bytes: body.len() };
+        let size = Size {
+            items,
+            bytes: body.len(),
+        };
         if self.when_full != WhenFull::DropOldest && !self.backlog.borrow().has_room(size.bytes) {
             if self.when_full == WhenFull::Refuse {
                 return Err(PushError::Full);
@@ -139,12 +156,26 @@ impl Lane {
         }
         let (position, body) = match &self.disk {
             None => (None, Some(body)),
-            Some(disk) => disk.append(body, items).map(|(position, body)| (Some(position), body))?,
+            Some(disk) => disk
+                .append(body, items)
+                .map(|(position, body)| (Some(position), body))?,
         };
-        let waiting = Waiting { body, position, since: Instant::now() };
-        let dropped = self.backlog.borrow_mut().push(waiting, size, self.when_full).map_err(|_full| PushError::Full)?;
+        let waiting = Waiting {
+            body,
+            position,
+            since: Instant::now(),
+        };
+        let dropped = self
+            .backlog
+            .borrow_mut()
+            .push(waiting, size, self.when_full)
+            .map_err(|_full| PushError::Full)?;
         if !dropped.is_empty() {
-            self.report.dropped(dropped.iter().map(|(_, size)| size.items).sum(), Loss::QueueFull, "the queue is full");
+            self.report.dropped(
+                dropped.iter().map(|(_, size)| size.items).sum(),
+                Loss::QueueFull,
+                "the queue is full",
+            );
             let (requests, _): (Vec<_>, Vec<_>) = dropped.into_iter().unzip();
             self.forget(&requests);
         }
@@ -164,7 +195,9 @@ impl Lane {
     /// Syncs every so often, if that is wanted; never ends.
     pub(crate) async fn keep_synced(&self) {
         let Some(disk) = &self.disk else { return };
-        let Sync::Every(interval) = disk.settings.sync else { return };
+        let Sync::Every(interval) = disk.settings.sync else {
+            return;
+        };
         loop {
             tokio::time::sleep(interval).await;
             if let Err(error) = disk.spool.borrow_mut().sync() {
@@ -179,7 +212,16 @@ impl Lane {
             let plan = {
                 let backlog = self.backlog.borrow();
                 let waited = backlog.front().map_or(Duration::ZERO, |front| front.since.elapsed());
-                self.batching.plan(backlog.sizes(), waited)
+                match self.batching.delay.checked_sub(waited) {
+                    Some(rest)
+                        if backlog.front().is_some()
+                            && !rest.is_zero()
+                            && !self.batching.may_be_full(backlog.waiting()) =>
+                    {
+                        Plan::Wait(rest)
+                    }
+                    _ => self.batching.plan(backlog.sizes(), waited),
+                }
             };
             match plan {
                 Plan::Idle => self.arrived.notified().await,
@@ -193,7 +235,13 @@ impl Lane {
     }
 
     fn take(&self, count: usize) -> Batch {
-        let mut batch = Batch { bodies: Vec::with_capacity(count), items: 0, requests: 0, bytes: 0, positions: Vec::new() };
+        let mut batch = Batch {
+            bodies: Vec::with_capacity(count),
+            items: 0,
+            requests: 0,
+            bytes: 0,
+            positions: Vec::new(),
+        };
         let taken = self.backlog.borrow_mut().take(count);
         for (waiting, size) in taken {
             batch.requests += 1;
@@ -205,7 +253,8 @@ impl Lane {
                     batch.items += size.items;
                 }
                 Err(error) => {
-                    self.report.dropped(size.items, Loss::Damaged, &format!("the queue's volume: {error}"));
+                    self.report
+                        .dropped(size.items, Loss::Damaged, &format!("the queue's volume: {error}"));
                 }
             }
         }
@@ -239,7 +288,11 @@ impl Lane {
     /// These never go out.
     fn forget(&self, requests: &[Waiting]) {
         if let Some(disk) = &self.disk {
-            let cached: usize = requests.iter().filter_map(|waiting| waiting.body.as_ref()).map(Bytes::len).sum();
+            let cached: usize = requests
+                .iter()
+                .filter_map(|waiting| waiting.body.as_ref())
+                .map(Bytes::len)
+                .sum();
             disk.cached.set(disk.cached.get().saturating_sub(cached));
         }
         let positions: Vec<Position> = requests.iter().filter_map(|waiting| waiting.position).collect();

@@ -30,7 +30,12 @@ pub(crate) enum Outcome {
 impl<C: Component> Processor<C> {
     pub(crate) fn new(component: Rc<C>, wanted: Signals, settings: config::Processor) -> Option<Self> {
         let callbacks = Callbacks::new(settings.in_flight);
-        (!wanted.is_empty()).then_some(Self { component, wanted, callbacks, settings })
+        (!wanted.is_empty()).then_some(Self {
+            component,
+            wanted,
+            callbacks,
+            settings,
+        })
     }
 
     /// Calls the processor, if it wants this signal.

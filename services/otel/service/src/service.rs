@@ -42,8 +42,12 @@ pub async fn serve<C: Component>(
 ) -> Result<(), Error> {
     let report = Report::new(&context);
     context.serve_health(configuration.health);
-    let receive = configuration.receive;
-    let intake = assemble(configuration, component, connect, &report).await?;
+    let (receive, own_metrics) = (configuration.receive, configuration.own_metrics);
+    let intake = Rc::new(assemble(configuration, component, connect, &report).await?);
+    if let Some(interval) = own_metrics {
+        let (intake, registry, name) = (Rc::clone(&intake), context.metrics.clone(), context.name);
+        tokio::task::spawn_local(async move { intake.report_itself(registry, name, interval).await });
+    }
     receive::start(&context, &receive, intake, &report);
     std::future::pending().await
 }
@@ -71,13 +75,20 @@ fn lanes(configuration: &Configuration, report: &Rc<Report>, connect: &Connect) 
             let lane_report = report.lane(signal, &name);
             let lane = Lane::new(signal, &configuration.queue, configuration.batching, lane_report);
             let lane = Rc::new(lane.map_err(|error| {
-                let folder = configuration.queue.disk.as_ref().map(|disk| disk.folder.display().to_string());
+                let folder = configuration
+                    .queue
+                    .disk
+                    .as_ref()
+                    .map(|disk| disk.folder.display().to_string());
                 Error::start(format!("OTEL_QUEUE_FOLDER {:?}: {error}", folder.unwrap_or_default()))
             })?);
             let synced = Rc::clone(&lane);
             tokio::task::spawn_local(async move { synced.keep_synced().await });
             for _ in 0..configuration.consumers {
-                let targets = targets.iter().map(|target| (Rc::clone(target), connect.clone())).collect();
+                let targets = targets
+                    .iter()
+                    .map(|target| (Rc::clone(target), connect.clone()))
+                    .collect();
                 let limits = configuration.batching.limits;
                 let exporter = Exporter::new(Rc::clone(&lane), targets, configuration.retry, limits);
                 tokio::task::spawn_local(exporter.run());
@@ -98,7 +109,11 @@ fn groups(configuration: &Configuration, signal: Signal) -> Vec<(String, Vec<Rc<
         Routing::FanOut => all.collect(),
         Routing::Failover => {
             let (names, targets): (Vec<String>, Vec<_>) = all.unzip();
-            if names.is_empty() { Vec::new() } else { vec![(names.join("/"), targets.concat())] }
+            if names.is_empty() {
+                Vec::new()
+            } else {
+                vec![(names.join("/"), targets.concat())]
+            }
         }
     }
 }

@@ -57,7 +57,12 @@ impl Spool {
     /// Opens the segments of a folder, which is made if it is not there. Returns what has not arrived, oldest first.
     pub(crate) fn open(folder: &Path, segment_bytes: u64) -> io::Result<(Self, Vec<Found>)> {
         fs::create_dir_all(folder)?;
-        let mut cursor = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(folder.join("cursor"))?;
+        let mut cursor = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(folder.join("cursor"))?;
         let sent_to = read_cursor(&mut cursor)?;
         let mut spool = Self {
             folder: folder.to_owned(),
@@ -70,7 +75,9 @@ impl Spool {
             cursor,
             reader: None,
         };
-        let mut numbers: Vec<u64> = fs::read_dir(folder)?.filter_map(|entry| number_of(&entry.ok()?.path())).collect();
+        let mut numbers: Vec<u64> = fs::read_dir(folder)?
+            .filter_map(|entry| number_of(&entry.ok()?.path()))
+            .collect();
         numbers.sort_unstable();
         let mut found = Vec::new();
         for number in numbers {
@@ -89,7 +96,11 @@ impl Spool {
         let records = scan.records.iter().filter(|record| (number, record.offset) >= sent_to);
         let found: Vec<Found> = records
             .map(|record| Found {
-                position: Position { segment: number, offset: record.offset, length: record.length },
+                position: Position {
+                    segment: number,
+                    offset: record.offset,
+                    length: record.length,
+                },
                 items: record.items,
                 bytes: record.length,
             })
@@ -106,7 +117,10 @@ impl Spool {
     /// Appends a record. It survives the service when this returns, and the machine after [`Spool::sync`].
     pub(crate) fn append(&mut self, body: &[u8], items: usize) -> io::Result<Position> {
         let Some(head) = segment::head(body, items) else {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the request is larger than any record"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the request is larger than any record",
+            ));
         };
         let record = [&head, body].concat();
         let (writer, new) = self.writer()?;
@@ -118,7 +132,11 @@ impl Spool {
         }
         writer.length += record.len() as u64;
         writer.dirty = true;
-        let position = Position { segment: writer.number, offset, length: body.len() };
+        let position = Position {
+            segment: writer.number,
+            offset,
+            length: body.len(),
+        };
         if new {
             self.segments.insert(position.segment);
         }
@@ -127,7 +145,10 @@ impl Spool {
     }
 
     fn writer(&mut self) -> io::Result<(&mut Writer, bool)> {
-        let full = self.writer.as_ref().is_some_and(|writer| writer.length >= self.segment_bytes);
+        let full = self
+            .writer
+            .as_ref()
+            .is_some_and(|writer| writer.length >= self.segment_bytes);
         if full {
             self.sync()?;
             self.writer = None;
@@ -137,12 +158,20 @@ impl Spool {
             Some(writer) => writer,
             None => {
                 let number = self.next;
-                let mut file = OpenOptions::new().append(true).create_new(true).open(self.path(number))?;
+                let mut file = OpenOptions::new()
+                    .append(true)
+                    .create_new(true)
+                    .open(self.path(number))?;
                 self.next += 1;
                 self.segments.insert(number);
                 file.write_all(&MAGIC)?;
                 sync_folder(&self.folder)?;
-                Writer { number, file, length: MAGIC.len() as u64, dirty: true }
+                Writer {
+                    number,
+                    file,
+                    length: MAGIC.len() as u64,
+                    dirty: true,
+                }
             }
         };
         Ok((self.writer.insert(writer), new))
@@ -168,7 +197,10 @@ impl Spool {
         let mut record = vec![0; HEAD + position.length];
         file.read_exact(&mut record)?;
         if segment::body(&record).is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not match its checksum"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it does not match its checksum",
+            ));
         }
         Ok(Bytes::from(record).slice(HEAD..))
     }
@@ -215,7 +247,11 @@ fn read_cursor(file: &mut File) -> io::Result<(u64, u64)> {
         if checksum != crc32fast::hash(numbers).to_le_bytes() {
             return None;
         }
-        let mut numbers = numbers.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+        let mut numbers = numbers
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|bytes| u64::from_le_bytes(*bytes));
         Some((numbers.next()?, numbers.next()?))
     };
     Ok(read().unwrap_or((0, 0)))
@@ -232,7 +268,14 @@ fn number_of(path: &Path) -> Option<u64> {
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         // Some file systems have no such thing.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(())
+        }
         result => result,
     }
 }
@@ -243,12 +286,18 @@ mod tests {
 
     fn open(folder: &Path) -> (Spool, Vec<Vec<u8>>, Vec<Position>) {
         let (mut spool, found) = Spool::open(folder, 100).unwrap();
-        let bodies = found.iter().map(|found| spool.read(found.position).unwrap().to_vec()).collect();
+        let bodies = found
+            .iter()
+            .map(|found| spool.read(found.position).unwrap().to_vec())
+            .collect();
         (spool, bodies, found.iter().map(|found| found.position).collect())
     }
 
     fn files(folder: &Path) -> usize {
-        fs::read_dir(folder).unwrap().filter(|entry| number_of(&entry.as_ref().unwrap().path()).is_some()).count()
+        fs::read_dir(folder)
+            .unwrap()
+            .filter(|entry| number_of(&entry.as_ref().unwrap().path()).is_some())
+            .count()
     }
 
     #[test]

@@ -26,7 +26,13 @@ impl Tail {
     /// Traces wait here from now on, and go into these queues when they are to be kept.
     pub(crate) fn start(settings: Settings, lanes: Vec<Rc<Lane>>, report: Rc<Report>) -> Rc<Self> {
         let sampler = RefCell::new(TailSampler::new(settings));
-        let tail = Rc::new(Self { sampler, epoch: Instant::now(), added: Notify::new(), lanes, report });
+        let tail = Rc::new(Self {
+            sampler,
+            epoch: Instant::now(),
+            added: Notify::new(),
+            lanes,
+            report,
+        });
         tokio::task::spawn_local(Rc::clone(&tail).run());
         tail
     }
@@ -34,7 +40,10 @@ impl Tail {
     /// Takes the spans of a request.
     pub(crate) fn add(&self, body: &[u8]) -> Result<(), Malformed> {
         let now = self.epoch.elapsed();
-        let decisions = self.sampler.borrow_mut().add(Signal::Traces.request(), body, now, &mut rand::random)?;
+        let decisions = self
+            .sampler
+            .borrow_mut()
+            .add(Signal::Traces.request(), body, now, &mut rand::random)?;
         self.carry_out(decisions);
         self.added.notify_one();
         Ok(())
@@ -47,7 +56,10 @@ impl Tail {
                 None => self.added.notified().await,
                 Some(due) => tokio::time::sleep_until(self.epoch + due).await,
             }
-            let decisions = self.sampler.borrow_mut().decide(self.epoch.elapsed(), &mut rand::random);
+            let decisions = self
+                .sampler
+                .borrow_mut()
+                .decide(self.epoch.elapsed(), &mut rand::random);
             self.carry_out(decisions);
         }
     }

@@ -28,7 +28,10 @@ pub fn decode(message: &'static Message, text: &[u8]) -> Result<Vec<u8>, JsonErr
         .and_then(|()| deserializer.end());
     match decoded {
         Ok(()) => Ok(out),
-        Err(error) => Err(JsonError { message: message.name, error }),
+        Err(error) => Err(JsonError {
+            message: message.name,
+            error,
+        }),
     }
 }
 
@@ -60,7 +63,11 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
                     map.next_value::<IgnoredAny>()?;
                 }
                 Some(field) if field.repeated => map.next_value_seed(ListSeed { field, out: self.out })?,
-                Some(field) => map.next_value_seed(ValueSeed { field, out: self.out, may_be_null: true })?,
+                Some(field) => map.next_value_seed(ValueSeed {
+                    field,
+                    out: self.out,
+                    may_be_null: true,
+                })?,
             }
         }
         Ok(())
@@ -121,7 +128,14 @@ impl<'de> Visitor<'de> for ListSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let Self { field, out } = self;
-        while items.next_element_seed(ValueSeed { field, out, may_be_null: false })?.is_some() {}
+        while items
+            .next_element_seed(ValueSeed {
+                field,
+                out,
+                may_be_null: false,
+            })?
+            .is_some()
+        {}
         Ok(())
     }
 }

@@ -58,7 +58,11 @@ fn put_object(out: &mut Vec<u8>, message: &'static Message, bytes: &[u8]) -> Res
     Ok(())
 }
 
-fn merged(message: &'static Message, field: &FieldType, group: &[(u32, &FieldType, Value<'_>)]) -> Result<Vec<u8>, Malformed> {
+fn merged(
+    message: &'static Message,
+    field: &FieldType,
+    group: &[(u32, &FieldType, Value<'_>)],
+) -> Result<Vec<u8>, Malformed> {
     let mut merged = Vec::new();
     for (_, _, value) in group {
         let Value::Bytes(bytes) = value else {

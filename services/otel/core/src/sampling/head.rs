@@ -37,7 +37,9 @@ impl Ratio {
         if !(0.0..=1.0).contains(&ratio) {
             return None;
         }
-        Some(Self { threshold: ((1.0 - ratio) * MAX as f64).round() as u64 })
+        Some(Self {
+            threshold: ((1.0 - ratio) * MAX as f64).round() as u64,
+        })
     }
 
     /// Whether everything is kept, untouched.
@@ -50,7 +52,11 @@ impl Ratio {
     /// # Errors
     /// It is malformed above its spans.
     pub fn sample(self, request: &'static Message, bytes: &[u8]) -> Result<Sampled, Malformed> {
-        let mut sampled = Sampled { bytes: Vec::new(), kept: 0, dropped: 0 };
+        let mut sampled = Sampled {
+            bytes: Vec::new(),
+            kept: 0,
+            dropped: 0,
+        };
         let mut out = Vec::with_capacity(bytes.len());
         self.put(&mut out, &mut sampled, request, bytes)?;
         sampled.bytes = out;
@@ -92,7 +98,9 @@ impl Ratio {
     fn put_span(self, out: &mut Vec<u8>, number: u32, raw: &[u8], span: &[u8]) -> bool {
         let view = SpanView::new(span);
         let state = std::str::from_utf8(view.trace_state).unwrap_or_default();
-        let Some(earlier) = self.decide(view.trace_id, state) else { return false };
+        let Some(earlier) = self.decide(view.trace_id, state) else {
+            return false;
+        };
         if earlier >= self.threshold {
             // It was sampled as strictly before, and says so already.
             out.extend_from_slice(raw);
@@ -154,11 +162,19 @@ fn with_threshold(state: &str, threshold: u64) -> String {
     let digits = format!("{threshold:014x}");
     let digits = digits.trim_end_matches('0');
     let mut own = format!("ot=th:{}", if digits.is_empty() { "0" } else { digits });
-    for sub in member(state).unwrap_or_default().split(';').filter(|sub| !sub.is_empty() && !sub.starts_with("th:")) {
+    for sub in member(state)
+        .unwrap_or_default()
+        .split(';')
+        .filter(|sub| !sub.is_empty() && !sub.starts_with("th:"))
+    {
         own.push(';');
         own.push_str(sub);
     }
-    for other in state.split(',').map(str::trim).filter(|other| !other.is_empty() && !other.starts_with("ot=")) {
+    for other in state
+        .split(',')
+        .map(str::trim)
+        .filter(|other| !other.is_empty() && !other.starts_with("ot="))
+    {
         own.push(',');
         own.push_str(other);
     }
@@ -177,9 +193,15 @@ mod tests {
     fn the_threshold_is_that_of_the_specification() {
         assert_eq!(with_threshold("", half().threshold), "ot=th:8");
         assert_eq!(with_threshold("", Ratio::new(0.25).unwrap().threshold), "ot=th:c");
-        assert_eq!(with_threshold("", Ratio::new(0.01).unwrap().threshold), "ot=th:fd70a3d70a3d7");
+        assert_eq!(
+            with_threshold("", Ratio::new(0.01).unwrap().threshold),
+            "ot=th:fd70a3d70a3d7"
+        );
         assert!(Ratio::new(1.0).unwrap().keeps_all());
-        assert_eq!((Ratio::new(1.1), Ratio::new(-0.1), Ratio::new(f64::NAN)), (None, None, None));
+        assert_eq!(
+            (Ratio::new(1.1), Ratio::new(-0.1), Ratio::new(f64::NAN)),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -23,7 +23,10 @@ const ATTRIBUTES: u32 = 9;
 impl<'a> SpanView<'a> {
     /// Reads a span.
     pub fn new(span: &'a [u8]) -> Self {
-        let mut view = Self { span, ..Self::default() };
+        let mut view = Self {
+            span,
+            ..Self::default()
+        };
         for field in Fields::new(span).filter_map(Result::ok) {
             match (field.number, field.value) {
                 (1, Value::Bytes(id)) => view.trace_id = id,

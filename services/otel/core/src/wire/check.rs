@@ -18,7 +18,10 @@ pub struct Malformed {
 impl Malformed {
     /// A fault in this message.
     pub(crate) fn new(message: &Message, fault: Fault) -> Self {
-        Self { message: message.name, fault }
+        Self {
+            message: message.name,
+            fault,
+        }
     }
 }
 
@@ -34,14 +37,19 @@ pub fn check(message: &'static Message, bytes: &[u8]) -> Result<usize, Malformed
 }
 
 fn check_at(message: &'static Message, bytes: &[u8], depth: usize) -> Result<usize, Malformed> {
-    let fail = |fault| Malformed { message: message.name, fault };
+    let fail = |fault| Malformed {
+        message: message.name,
+        fault,
+    };
     if depth > MAX_DEPTH {
         return Err(fail(Fault::TooDeep(MAX_DEPTH)));
     }
     let mut items = 0;
     for field in Fields::new(bytes) {
         let field = field.map_err(fail)?;
-        let Some(known) = message.field(field.number) else { continue };
+        let Some(known) = message.field(field.number) else {
+            continue;
+        };
         match (known.kind, field.value) {
             (Kind::Message(inner), Value::Bytes(bytes)) => {
                 items += usize::from(known.item);
@@ -62,10 +70,7 @@ fn check_at(message: &'static Message, bytes: &[u8], depth: usize) -> Result<usi
 fn check_scalar(field: &'static FieldType, kind: Kind, value: Value<'_>) -> Result<(), Fault> {
     match (kind, value) {
         (Kind::Bytes | Kind::Id, Value::Bytes(_))
-        | (
-            Kind::Bool | Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32,
-            Value::Varint(_),
-        )
+        | (Kind::Bool | Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32, Value::Varint(_))
         | (Kind::Fixed64 | Kind::Sfixed64 | Kind::Double, Value::Fixed64(_))
         | (Kind::Fixed32, Value::Fixed32(_)) => Ok(()),
         (kind, Value::Bytes(packed)) if field.repeated => check_packed(field, kind, packed),

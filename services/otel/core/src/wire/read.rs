@@ -118,7 +118,11 @@ impl<'a> Fields<'a> {
             let key = varint(&mut ahead)?;
             if key & 7 == 4 {
                 self.rest = ahead;
-                return if key >> 3 == u64::from(number) { Ok(()) } else { Err(Fault::Group) };
+                return if key >> 3 == u64::from(number) {
+                    Ok(())
+                } else {
+                    Err(Fault::Group)
+                };
             }
             self.value(groups)?;
         }

@@ -48,7 +48,12 @@ fn pieces(message: &'static Message, bytes: &[u8], limits: Limits) -> Result<Vec
             },
         }
     }
-    let mut pieces = Pieces { limits, envelope: &envelope, done: Vec::new(), open: None };
+    let mut pieces = Pieces {
+        limits,
+        envelope: &envelope,
+        done: Vec::new(),
+        open: None,
+    };
     for (field, inner, child) in children {
         let items = if field.item { 1 } else { count(inner, child)? };
         let room = limits.bytes.saturating_sub(envelope.len());
@@ -58,7 +63,10 @@ fn pieces(message: &'static Message, bytes: &[u8], limits: Limits) -> Result<Vec
             continue;
         }
         // The frame around it: a key and a length.
-        let inside = Limits { bytes: room.saturating_sub(MAX_FRAME), ..limits };
+        let inside = Limits {
+            bytes: room.saturating_sub(MAX_FRAME),
+            ..limits
+        };
         for part in self::pieces(inner, child, inside)? {
             pieces.add(field, &part.bytes, part.items);
         }
@@ -85,7 +93,10 @@ impl Pieces<'_> {
         if full {
             self.done.extend(self.open.take());
         }
-        let open = self.open.get_or_insert_with(|| Part { bytes: self.envelope.to_vec(), items: 0 });
+        let open = self.open.get_or_insert_with(|| Part {
+            bytes: self.envelope.to_vec(),
+            items: 0,
+        });
         put_bytes(&mut open.bytes, field.number, child);
         open.items += items;
     }
@@ -93,7 +104,10 @@ impl Pieces<'_> {
     fn finish(mut self) -> Vec<Part> {
         if self.open.is_none() && self.done.is_empty() {
             // No child at all; the envelope is all there is.
-            return vec![Part { bytes: self.envelope.to_vec(), items: 0 }];
+            return vec![Part {
+                bytes: self.envelope.to_vec(),
+                items: 0,
+            }];
         }
         self.done.extend(self.open);
         self.done

@@ -26,7 +26,11 @@ const ONEOFS: [(&str, &[u32]); 4] = [
 
 impl Generator {
     pub fn new(seed: u64) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), density: 0.8, width: 3 }
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            density: 0.8,
+            width: 3,
+        }
     }
 
     /// A message in protobuf.
@@ -36,7 +40,10 @@ impl Generator {
 
     fn at(&mut self, message: &'static Message, depth: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        let oneof = ONEOFS.iter().find(|(name, _)| *name == message.name).map(|(_, numbers)| *numbers);
+        let oneof = ONEOFS
+            .iter()
+            .find(|(name, _)| *name == message.name)
+            .map(|(_, numbers)| *numbers);
         let chosen = oneof.map(|numbers| numbers[self.random.random_range(0..numbers.len())]);
         for field in message.fields {
             match oneof {
@@ -94,7 +101,11 @@ impl Generator {
             }
             Kind::Message(inner) => {
                 // A value in a value, and so on, has to end.
-                let content = if depth > 10 { Vec::new() } else { self.at(inner, depth + 1) };
+                let content = if depth > 10 {
+                    Vec::new()
+                } else {
+                    self.at(inner, depth + 1)
+                };
                 put_bytes(out, number, &content);
             }
         }
@@ -103,6 +114,8 @@ impl Generator {
     fn text(&mut self) -> String {
         const PARTS: [&str; 8] = ["http.route", "\"quoted\"", "zażółć", "日本", "\\", "\u{0}\n", "🦀", "a"];
         let count = self.random.random_range(1..4);
-        (0..count).map(|_| PARTS[self.random.random_range(0..PARTS.len())]).collect()
+        (0..count)
+            .map(|_| PARTS[self.random.random_range(0..PARTS.len())])
+            .collect()
     }
 }

@@ -30,7 +30,11 @@ impl Change {
         Ok(Self {
             resource: resource(settings)?,
             attributes: rules(settings)?,
-            ratio: settings.value("sample_ratio").map(|value| ratio(&value)).transpose()?.filter(|ratio| !ratio.keeps_all()),
+            ratio: settings
+                .value("sample_ratio")
+                .map(|value| ratio(&value))
+                .transpose()?
+                .filter(|ratio| !ratio.keeps_all()),
             tail: tail(settings)?,
         })
     }
@@ -44,7 +48,9 @@ fn resource(settings: &mut Settings) -> Result<ResourceAttributes, ConfigError> 
         for item in value.list()? {
             let text = item.text()?;
             let Some((key, content)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
-                return Err(value.error(format!("{text:?} is not key=value, for example deployment.environment=prod")));
+                return Err(value.error(format!(
+                    "{text:?} is not key=value, for example deployment.environment=prod"
+                )));
             };
             let key = key.trim().to_owned();
             attributes.retain(|(other, _)| *other != key);
@@ -72,7 +78,9 @@ fn rules(settings: &mut Settings) -> Result<Rules, ConfigError> {
         for item in value.list()? {
             let pattern = item.text()?;
             if pattern.strip_suffix('*').unwrap_or(pattern).contains('*') {
-                return Err(value.error(format!("{pattern:?} has a * that is not at its end, for example user.*")));
+                return Err(value.error(format!(
+                    "{pattern:?} has a * that is not at its end, for example user.*"
+                )));
             }
             rules.add(pattern, action);
         }
@@ -142,7 +150,11 @@ fn policy(settings: &mut Settings, may_be_composite: bool) -> Result<Policy, Con
             let codes: Result<_, _> = codes.list()?.iter().map(|code| code.one_of(&words)).collect();
             Ok(Policy::Status(codes?))
         }
-        Kind::Rate => Ok(Policy::Rate(settings.required("spans_per_second", "100")?.integer(1..=1_000_000_000)?)),
+        Kind::Rate => Ok(Policy::Rate(
+            settings
+                .required("spans_per_second", "100")?
+                .integer(1..=1_000_000_000)?,
+        )),
         Kind::Probability => Ok(Policy::Probability(number(&settings.required("ratio", "0.1")?)?)),
         Kind::Attribute => {
             let key = settings.required("key", "http.route")?.text()?.to_owned();
@@ -152,7 +164,9 @@ fn policy(settings: &mut Settings, may_be_composite: bool) -> Result<Policy, Con
             Ok(Policy::Attribute(Attribute { key, values }))
         }
         Kind::Composite if may_be_composite => {
-            let spans_per_second = settings.required("spans_per_second", "100")?.integer(1..=1_000_000_000)?;
+            let spans_per_second = settings
+                .required("spans_per_second", "100")?
+                .integer(1..=1_000_000_000)?;
             let parts = settings.tables("part", |part| {
                 let share = number(&part.required("share", "0.5")?)?;
                 Ok((policy(part, false)?, share))
@@ -160,7 +174,10 @@ fn policy(settings: &mut Settings, may_be_composite: bool) -> Result<Policy, Con
             if parts.is_empty() {
                 return Err(settings.error("a composite without parts, each must begin with [[tail_policy.part]]"));
             }
-            Ok(Policy::Composite(Composite { spans_per_second, parts }))
+            Ok(Policy::Composite(Composite {
+                spans_per_second,
+                parts,
+            }))
         }
         Kind::Composite => Err(kind.error("a composite inside of a composite")),
     }

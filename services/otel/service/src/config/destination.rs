@@ -98,7 +98,9 @@ struct Shared {
 pub(super) fn read(settings: &mut Settings) -> Result<Vec<Destination>, ConfigError> {
     let mut destinations = settings.tables("destination", table)?;
     if let Some(inline) = settings.value("destinations") {
-        let more = Settings::read_toml("OTEL_DESTINATIONS", inline.text()?, |inline| inline.tables("destination", table))?;
+        let more = Settings::read_toml("OTEL_DESTINATIONS", inline.text()?, |inline| {
+            inline.tables("destination", table)
+        })?;
         destinations.extend(more);
     }
     let by_variables = one(settings, "exporter_otlp_", "default".to_owned(), &Signal::ALL)?;
@@ -111,8 +113,15 @@ pub(super) fn read(settings: &mut Settings) -> Result<Vec<Destination>, ConfigEr
         destinations.push(by_variables);
     }
     for (index, destination) in destinations.iter().enumerate() {
-        if destinations.iter().take(index).any(|other| other.name == destination.name) {
-            return Err(ConfigError::new(format!("destination {:?}: the name is there twice", destination.name)));
+        if destinations
+            .iter()
+            .take(index)
+            .any(|other| other.name == destination.name)
+        {
+            return Err(ConfigError::new(format!(
+                "destination {:?}: the name is there twice",
+                destination.name
+            )));
         }
     }
     Ok(destinations)
@@ -155,7 +164,11 @@ fn one(settings: &mut Settings, prefix: &str, name: String, signals: &[Signal]) 
 fn target(signal: Signal, own: Layer, general: &Layer, shared: &Shared) -> Result<Option<Target>, ConfigError> {
     let protocol = own.protocol.or(general.protocol).unwrap_or(Protocol::HttpProtobuf);
     let parse = |value: &Value| {
-        let (scheme_required, port) = if protocol == Protocol::Grpc { (false, 4317) } else { (true, 4318) };
+        let (scheme_required, port) = if protocol == Protocol::Grpc {
+            (false, 4317)
+        } else {
+            (true, 4318)
+        };
         value.parse(|text| Url::parse(text, scheme_required, port))
     };
     let (value, url) = match (&own.endpoint, &general.endpoint) {
@@ -171,7 +184,9 @@ fn target(signal: Signal, own: Layer, general: &Layer, shared: &Shared) -> Resul
     } else {
         url
     };
-    let secure = url.secure.unwrap_or_else(|| !own.insecure.or(general.insecure).unwrap_or(false));
+    let secure = url
+        .secure
+        .unwrap_or_else(|| !own.insecure.or(general.insecure).unwrap_or(false));
     let mut headers = own.headers.or_else(|| general.headers.clone()).unwrap_or_default();
     if let Some(authorization) = &shared.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
@@ -184,7 +199,9 @@ fn target(signal: Signal, own: Layer, general: &Layer, shared: &Shared) -> Resul
         server_name: shared.server_name.clone(),
         protocols: vec![if protocol == Protocol::Grpc { "h2" } else { "http/1.1" }.to_owned()],
     };
-    let tls = tls.load().map_err(|error| ConfigError::new(format!("{}: {error}", value.name())))?;
+    let tls = tls
+        .load()
+        .map_err(|error| ConfigError::new(format!("{}: {error}", value.name())))?;
     Ok(Some(Target {
         name: value.name().to_owned(),
         url,
@@ -207,7 +224,9 @@ impl Layer {
             certificate: pem(value("certificate"))?,
             client_certificate: pem(value("client_certificate"))?,
             client_key: pem(value("client_key"))?,
-            compression: value("compression").map(|value| value.one_of(&COMPRESSIONS)).transpose()?,
+            compression: value("compression")
+                .map(|value| value.one_of(&COMPRESSIONS))
+                .transpose()?,
             timeout: value("timeout").map(|value| timeout(&value)).transpose()?,
             headers: settings
                 .secret(&format!("{prefix}headers"))?
@@ -228,8 +247,16 @@ impl Shared {
                 let pair = format!("{}:{}", user.reveal(), password.reveal());
                 Some(format!("Basic {}", STANDARD.encode(pair)))
             }
-            (Some(_), ..) => return Err(settings.error(format!("{prefix}bearer_token and {prefix}username are both set, must be one"))),
-            _ => return Err(settings.error(format!("of {prefix}username and {prefix}password one is set, must be both"))),
+            (Some(_), ..) => {
+                return Err(settings.error(format!(
+                    "{prefix}bearer_token and {prefix}username are both set, must be one"
+                )));
+            }
+            _ => {
+                return Err(settings.error(format!(
+                    "of {prefix}username and {prefix}password one is set, must be both"
+                )));
+            }
         };
         let authorization = authorization
             .map(|text| {
@@ -250,7 +277,9 @@ impl Shared {
                     ("verify-full", Verification::VerifyFull),
                 ])
             })?,
-            server_name: settings.or(&format!("{prefix}tls_server_name"), None, |value| Ok(Some(value.text()?.to_owned())))?,
+            server_name: settings.or(&format!("{prefix}tls_server_name"), None, |value| {
+                Ok(Some(value.text()?.to_owned()))
+            })?,
         })
     }
 }
@@ -261,8 +290,11 @@ const PROTOCOLS: [(&str, Protocol); 3] = [
     ("http/json", Protocol::HttpJson),
 ];
 
-const COMPRESSIONS: [(&str, Compression); 3] =
-    [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
+const COMPRESSIONS: [(&str, Compression); 3] = [
+    ("none", Compression::None),
+    ("gzip", Compression::Gzip),
+    ("zstd", Compression::Zstd),
+];
 
 /// Booleans of the specification are written in any case.
 fn flag(value: &Value) -> Result<bool, ConfigError> {
@@ -292,7 +324,9 @@ fn headers(name: &str, text: &Secret) -> Result<HeaderMap, ConfigError> {
     let mut headers = HeaderMap::new();
     for pair in text.reveal().split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let Some((key, value)) = pair.split_once('=') else {
-            return Err(ConfigError::new(format!("{name}: an entry without a =, for example api-key=secret")));
+            return Err(ConfigError::new(format!(
+                "{name}: an entry without a =, for example api-key=secret"
+            )));
         };
         let key = key.trim();
         let wrong = |what| ConfigError::new(format!("{name}: {what} of {key:?} holds what no header may"));

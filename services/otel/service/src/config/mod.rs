@@ -52,6 +52,8 @@ pub struct Configuration {
     pub processor: Processor,
     /// Where the health pages are served.
     pub health: Option<SocketAddr>,
+    /// How often the service's own metrics are sent along, none for never.
+    pub own_metrics: Option<Duration>,
 }
 
 /// How components hand over telemetry.
@@ -132,7 +134,9 @@ impl Configuration {
     /// The first setting that is wrong, in one line.
     pub fn read() -> Result<Self, ConfigError> {
         let variables = std::env::vars_os();
-        Self::read_from(variables.map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())))
+        Self::read_from(
+            variables.map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())),
+        )
     }
 
     /// [`Configuration::read`] from an environment that is given.
@@ -163,9 +167,15 @@ impl Configuration {
             consumers: settings.or("consumers", 1, |value| value.integer(1..=64))?,
             processor: Processor {
                 in_flight: settings.or("processor_in_flight", 64, |value| value.integer(1..=10_000))?,
-                timeout: settings.or("processor_timeout", SECOND, |value| value.duration(SECOND / 1000..=60 * SECOND))?,
+                timeout: settings.or("processor_timeout", SECOND, |value| {
+                    value.duration(SECOND / 1000..=60 * SECOND)
+                })?,
             },
             health: health::address(settings)?,
+            own_metrics: settings.or("own_metrics", None, |value| match value.text()? {
+                "off" => Ok(None),
+                _ => Ok(Some(value.duration(SECOND..=HOUR)?)),
+            })?,
             destinations: destination::read(settings)?,
             receive,
         };
@@ -183,7 +193,8 @@ impl Configuration {
                     return Err(ConfigError::new(format!(
                         "{} {:?}: the service itself listens there; where components share this variable, name the collector \
                          in a [[destination]] of OTEL_CONFIG or OTEL_DESTINATIONS",
-                        target.name, target.url.text()
+                        target.name,
+                        target.url.text()
                     )));
                 }
             }
@@ -239,7 +250,12 @@ impl Disk {
         })?;
         let segment = settings.or("queue_segment", 16 << 20, |value| value.size(64 << 10..=1 << 30))?;
         let memory = settings.or("queue_memory", 8 << 20, |value| size(value, 0))?;
-        Ok(folder.map(|folder| Self { folder, sync, segment, memory }))
+        Ok(folder.map(|folder| Self {
+            folder,
+            sync,
+            segment,
+            memory,
+        }))
     }
 }
 
@@ -250,7 +266,9 @@ fn batching(settings: &mut Settings) -> Result<Batching, ConfigError> {
             items: settings.or("batch_items", limits.items, |value| value.integer(1..=10_000_000))?,
             bytes: settings.or("batch_bytes", limits.bytes, |value| size(value, 1 << 10))?,
         },
-        delay: settings.or("batch_delay", delay, |value| value.duration(Duration::ZERO..=60 * SECOND))?,
+        delay: settings.or("batch_delay", delay, |value| {
+            value.duration(Duration::ZERO..=60 * SECOND)
+        })?,
     })
 }
 
@@ -259,7 +277,9 @@ fn retry(settings: &mut Settings) -> Result<Policy, ConfigError> {
     let policy = Policy {
         min: settings.or("retry_min", default.min, |value| value.duration(SECOND / 1000..=HOUR))?,
         max: settings.or("retry_max", default.max, |value| value.duration(SECOND / 1000..=HOUR))?,
-        give_up_after: settings.or("retry_for", default.give_up_after, |value| value.duration(Duration::ZERO..=24 * HOUR))?,
+        give_up_after: settings.or("retry_for", default.give_up_after, |value| {
+            value.duration(Duration::ZERO..=24 * HOUR)
+        })?,
         ..default
     };
     if policy.min > policy.max {

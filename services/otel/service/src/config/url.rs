@@ -38,7 +38,11 @@ impl Url {
         if authority.contains('@') {
             return Err("a user in a URL is not taken: set a user and a password of their own".to_owned());
         }
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let path = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
         if path.contains('#') || path.parse::<Uri>().is_err() {
             return Err(format!("{path:?} is not the path of a URL"));
         }
@@ -49,7 +53,12 @@ impl Url {
             None => port,
         };
         let endpoint = Endpoint::parse(authority, Some(default_port)).map_err(|error| error.to_string())?;
-        Ok(Self { text: text.to_owned(), endpoint, secure, path })
+        Ok(Self {
+            text: text.to_owned(),
+            endpoint,
+            secure,
+            path,
+        })
     }
 
     /// As it was written.
@@ -74,22 +83,37 @@ impl Url {
     /// The URL with this path behind it, and one slash between them.
     #[must_use]
     pub fn join(&self, path: &str) -> Self {
-        let (base, query) = self.path.split_once('?').map_or((&*self.path, ""), |(base, query)| (base, query));
-        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
-        Self { path: format!("{}/{path}{query}", base.trim_end_matches('/')), ..self.clone() }
+        let (base, query) = self
+            .path
+            .split_once('?')
+            .map_or((&*self.path, ""), |(base, query)| (base, query));
+        let query = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{query}")
+        };
+        Self {
+            path: format!("{}/{path}{query}", base.trim_end_matches('/')),
+            ..self.clone()
+        }
     }
 
     /// The URL with this path in place of its own.
     #[must_use]
     pub fn with_path(&self, path: &str) -> Self {
-        Self { path: path.to_owned(), ..self.clone() }
+        Self {
+            path: path.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// Whether it leads to this address of the workload's loopback.
     pub fn is_at(&self, address: SocketAddr) -> bool {
         let same_host = match self.endpoint.host() {
             Host::Address(ip) => *ip == address.ip() || (ip.is_loopback() && address.ip().is_loopback()),
-            Host::Name(name) => address.ip().is_loopback() && (name == "localhost" || name == "service.wasmcloud.internal"),
+            Host::Name(name) => {
+                address.ip().is_loopback() && (name == "localhost" || name == "service.wasmcloud.internal")
+            }
         };
         same_host && self.endpoint.port() == address.port()
     }

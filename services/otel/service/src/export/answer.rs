@@ -19,12 +19,20 @@ const LIMIT: usize = 64 << 10;
 
 /// A failure that may pass.
 pub(super) fn transient(reason: impl Into<String>) -> Failure {
-    Failure { reason: reason.into(), retryable: true, retry_after: None }
+    Failure {
+        reason: reason.into(),
+        retryable: true,
+        retry_after: None,
+    }
 }
 
 /// A failure that the same request would meet again.
 pub(super) fn rejected(reason: impl Into<String>) -> Failure {
-    Failure { reason: reason.into(), retryable: false, retry_after: None }
+    Failure {
+        reason: reason.into(),
+        retryable: false,
+        retry_after: None,
+    }
 }
 
 /// The outcome of an export: what the collector says, or that the connection broke before it had said it.
@@ -65,11 +73,17 @@ pub(super) async fn grpc(signal: Signal, response: Response<Incoming>) -> Outcom
     let (head, body) = response.into_parts();
     let (body, trailers) = read(body).await?;
     let in_headers = |headers: &HeaderMap| grpc::status(|name| headers.get(name)?.to_str().ok());
-    let status = trailers.as_ref().and_then(in_headers).or_else(|| in_headers(&head.headers));
+    let status = trailers
+        .as_ref()
+        .and_then(in_headers)
+        .or_else(|| in_headers(&head.headers));
     let status = status.unwrap_or_else(|| {
         let (code, what) = match head.status {
             StatusCode::OK => (Code::UNKNOWN, "an answer without grpc-status".to_owned()),
-            status => (grpc::code_of_http(status.as_u16()), format!("{status} in place of gRPC")),
+            status => (
+                grpc::code_of_http(status.as_u16()),
+                format!("{status} in place of gRPC"),
+            ),
         };
         Status::new(code, what)
     });
@@ -106,7 +120,11 @@ async fn read(mut body: Incoming) -> hyper::Result<(Bytes, Option<HeaderMap>)> {
 
 fn describe(status: &str, told: &str) -> String {
     let told: String = told.chars().filter(|c| !c.is_control()).take(200).collect();
-    if told.is_empty() { status.to_owned() } else { format!("{status}, {told}") }
+    if told.is_empty() {
+        status.to_owned()
+    } else {
+        format!("{status}, {told}")
+    }
 }
 
 /// `Retry-After`: seconds, or a date (RFC 9110 §10.2.3).

@@ -29,7 +29,11 @@ enum Open {
 
 impl Connection {
     pub(super) fn new(target: Rc<Target>, connect: Connect) -> Self {
-        Self { target, connect, open: None }
+        Self {
+            target,
+            connect,
+            open: None,
+        }
     }
 
     /// Forgets the connection; the next export makes another.
@@ -45,9 +49,12 @@ impl Connection {
             let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
             answer::transient(format!("{url}: {error}{cause}"))
         };
-        let request = payload.into_request(&self.target).map_err(|error| answer::rejected(format!("{url}: {error}")))?;
+        let request = payload
+            .into_request(&self.target)
+            .map_err(|error| answer::rejected(format!("{url}: {error}")))?;
+        // One that was closed while it was idle is noticed before anything is sent on it.
         let mut open = match self.open.take() {
-            Some(open) if open.is_usable() => open,
+            Some(mut open) if open.is_ready().await => open,
             _ => self.open().await?,
         };
         let response = open.send(request).await.map_err(|error| broken(&error))?;
@@ -58,7 +65,10 @@ impl Connection {
         // One that broke in the middle of an answer is of no more use.
         let result = result.map_err(|error| broken(&error))?;
         self.open = Some(open);
-        result.map_err(|failure| Failure { reason: format!("{url}: {}", failure.reason), ..failure })
+        result.map_err(|failure| Failure {
+            reason: format!("{url}: {}", failure.reason),
+            ..failure
+        })
     }
 
     async fn open(&self) -> Result<Open, Failure> {
@@ -73,7 +83,9 @@ impl Connection {
                     // What ended it is told to whoever uses it.
                     let _ = connection.await;
                 });
-                Ok(Open::Http2(sender))
+                let mut open = Open::Http2(sender);
+                open.is_ready().await;
+                Ok(open)
             }
             Protocol::HttpProtobuf | Protocol::HttpJson => {
                 let (sender, connection) = http1::handshake(stream).await.map_err(failed)?;
@@ -87,23 +99,18 @@ impl Connection {
 }
 
 impl Open {
-    fn is_usable(&self) -> bool {
+    /// Waits until the connection takes a request; not if it is closed.
+    async fn is_ready(&mut self) -> bool {
         match self {
-            Self::Http1(sender) => sender.is_ready() && !sender.is_closed(),
-            Self::Http2(sender) => sender.is_ready() && !sender.is_closed(),
+            Self::Http1(sender) => sender.ready().await.is_ok(),
+            Self::Http2(sender) => sender.ready().await.is_ok(),
         }
     }
 
     async fn send(&mut self, request: Request<Payload>) -> hyper::Result<Response<Incoming>> {
         match self {
-            Self::Http1(sender) => {
-                sender.ready().await?;
-                sender.send_request(request).await
-            }
-            Self::Http2(sender) => {
-                sender.ready().await?;
-                sender.send_request(request).await
-            }
+            Self::Http1(sender) => sender.send_request(request).await,
+            Self::Http2(sender) => sender.send_request(request).await,
         }
     }
 }

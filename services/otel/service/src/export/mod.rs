@@ -61,7 +61,13 @@ impl Exporter {
                 failed: None,
             })
             .collect();
-        Self { lane, destinations, policy, limits, epoch: Instant::now() }
+        Self {
+            lane,
+            destinations,
+            policy,
+            limits,
+            epoch: Instant::now(),
+        }
     }
 
     pub(crate) async fn run(mut self) {
@@ -76,7 +82,12 @@ impl Exporter {
 
     /// A batch as requests that keep to the limits.
     fn parts(&self, batch: &Batch) -> Vec<Outgoing> {
-        let whole = || vec![Outgoing { bodies: batch.bodies.clone(), items: batch.items }];
+        let whole = || {
+            vec![Outgoing {
+                bodies: batch.bodies.clone(),
+                items: batch.items,
+            }]
+        };
         let [body] = &*batch.bodies else { return whole() };
         if batch.items <= self.limits.items && body.len() <= self.limits.bytes {
             return whole();
@@ -84,7 +95,10 @@ impl Exporter {
         match wire::split(self.lane.signal.request(), body, self.limits) {
             Ok(parts) => parts
                 .into_iter()
-                .map(|part| Outgoing { bodies: vec![part.bytes.into()], items: part.items })
+                .map(|part| Outgoing {
+                    bodies: vec![part.bytes.into()],
+                    items: part.items,
+                })
                 .collect(),
             // It was checked when it came, so this does not happen; the collector may judge.
             Err(_) => whole(),
@@ -129,7 +143,11 @@ impl Exporter {
         let (signal, alone) = (self.lane.signal, self.destinations.len() == 1);
         let mut order: Vec<usize> = (0..self.destinations.len()).collect();
         order.sort_by_key(|index| self.destinations.get(*index).is_some_and(Destination::is_cooling));
-        let mut last = Failure { reason: "no destination".to_owned(), retryable: false, retry_after: None };
+        let mut last = Failure {
+            reason: "no destination".to_owned(),
+            retryable: false,
+            retry_after: None,
+        };
         for index in order {
             let (Some(destination), Some(payload)) = (self.destinations.get_mut(index), payloads.get_mut(index)) else {
                 continue;
@@ -158,12 +176,18 @@ impl Exporter {
 
     fn arrived(&self, items: usize, partial: Option<PartialSuccess>) {
         let report = &self.lane.report;
-        let Some(PartialSuccess { rejected, message }) = partial else { return report.sent(items) };
+        let Some(PartialSuccess { rejected, message }) = partial else {
+            return report.sent(items);
+        };
         let rejected = usize::try_from(rejected).unwrap_or(items).min(items);
         report.sent(items - rejected);
         // What is rejected in part is never sent again (OTLP 1.x §Partial Success).
         if rejected > 0 {
-            report.dropped(rejected, Loss::Rejected, &format!("the collector rejects a part: {message}"));
+            report.dropped(
+                rejected,
+                Loss::Rejected,
+                &format!("the collector rejects a part: {message}"),
+            );
         } else {
             tracing::warn!(destination = report.name(), signal = %self.lane.signal, "the collector warns: {message}");
         }
@@ -192,7 +216,10 @@ impl Destination {
             Err(_) => {
                 // Whatever comes on it later belongs to nobody.
                 self.connection.close();
-                Err(answer::transient(format!("{}: no answer within {timeout:?}", self.target.url.text())))
+                Err(answer::transient(format!(
+                    "{}: no answer within {timeout:?}",
+                    self.target.url.text()
+                )))
             }
         }
     }

@@ -28,13 +28,19 @@ pub(super) struct Payload {
 pub(super) fn prepare(signal: Signal, target: &Target, bodies: &[Bytes]) -> Result<Payload, Failure> {
     let compressed = |body: &[u8]| {
         let encoded = coding::encode(target.compression, body);
-        encoded.map(Bytes::from).map_err(|error| answer::rejected(format!("cannot be compressed: {error}")))
+        encoded
+            .map(Bytes::from)
+            .map_err(|error| answer::rejected(format!("cannot be compressed: {error}")))
     };
     let mut pieces: VecDeque<Bytes> = match (target.protocol, target.compression) {
         (Protocol::HttpJson, compression) => {
             let text = json::encode(signal.request(), &bodies.concat());
             let text = text.map_err(|error| answer::rejected(error.to_string()))?;
-            let body = if compression == Compression::None { text.into() } else { compressed(&text)? };
+            let body = if compression == Compression::None {
+                text.into()
+            } else {
+                compressed(&text)?
+            };
             [body].into()
         }
         (_, Compression::None) => bodies.iter().cloned().collect(),
@@ -67,11 +73,18 @@ impl Payload {
                 .header(TE, "trailers")
                 .header("grpc-accept-encoding", "identity");
         } else {
-            request = request.uri(&*url.path).header(HOST, url.authority()).header(ACCEPT, content_type);
+            request = request
+                .uri(&*url.path)
+                .header(HOST, url.authority())
+                .header(ACCEPT, content_type);
         }
         request = request.header(CONTENT_TYPE, content_type).header(USER_AGENT, AGENT);
         if target.compression != Compression::None {
-            let name = if is_grpc { "grpc-encoding" } else { CONTENT_ENCODING.as_str() };
+            let name = if is_grpc {
+                "grpc-encoding"
+            } else {
+                CONTENT_ENCODING.as_str()
+            };
             request = request.header(name, target.compression.name());
         }
         let mut request = request.body(self)?;

@@ -1,6 +1,7 @@
 //! Reading a request within its bounds.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -24,9 +25,14 @@ pub(super) enum BodyError {
 }
 
 /// Reads a body of `limit` bytes at most.
-pub(super) async fn read(mut body: Incoming, limit: usize, memory: &Rc<Memory>) -> Result<(Bytes, Reservation), BodyError> {
+pub(super) async fn read(
+    mut body: Incoming,
+    limit: usize,
+    memory: &Rc<Memory>,
+) -> Result<(Bytes, Reservation), BodyError> {
     let hint = body.size_hint();
     if hint.lower() > limit as u64 {
+        drain(body, limit).await;
         return Err(BodyError::TooLarge(limit));
     }
     let mut reserved = Reservation::new(memory);
@@ -36,11 +42,14 @@ pub(super) async fn read(mut body: Incoming, limit: usize, memory: &Rc<Memory>) 
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         let length = first.as_ref().map_or(0, Bytes::len) + whole.len() + data.len();
-        if length > limit {
-            return Err(BodyError::TooLarge(limit));
-        }
-        if !reserved.grow(data.len()) {
-            return Err(BodyError::NoMemory);
+        if length > limit || !reserved.grow(data.len()) {
+            drop((first, whole, reserved));
+            drain(body, limit).await;
+            return Err(if length > limit {
+                BodyError::TooLarge(limit)
+            } else {
+                BodyError::NoMemory
+            });
         }
         // Small requests come in one piece, which needs no copy.
         match first.take() {
@@ -57,8 +66,32 @@ pub(super) async fn read(mut body: Incoming, limit: usize, memory: &Rc<Memory>) 
     Ok((first.unwrap_or_else(|| whole.freeze()), reserved))
 }
 
+/// Reads on, and throws it away: an answer that comes before the request is over is easily lost, as the system resets a
+/// connection that is closed with something unread. Not for ever.
+async fn drain(mut body: Incoming, limit: usize) {
+    let rest = async {
+        let mut left = limit.saturating_mul(4);
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Over or not, it is answered then.
+    let _ = tokio::time::timeout(DRAIN, rest).await;
+}
+
+/// How long a request that is not wanted may take to end.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// Decompresses a body; what comes out is reserved too.
-pub(super) fn decode(coding: Compression, body: Bytes, limit: usize, reserved: &mut Reservation) -> Result<Bytes, BodyError> {
+pub(super) fn decode(
+    coding: Compression,
+    body: Bytes,
+    limit: usize,
+    reserved: &mut Reservation,
+) -> Result<Bytes, BodyError> {
     let decoded = coding::decode(coding, body, limit)?;
     if coding != Compression::None && !reserved.grow(decoded.len()) {
         return Err(BodyError::NoMemory);

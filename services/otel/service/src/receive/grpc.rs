@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use mainstay_otel_core::Signal;
 use mainstay_otel_core::grpc;
 use mainstay_otel_core::response;
 use mainstay_otel_core::status::{Code, Status};
-use mainstay_otel_core::Signal;
 
 use super::Receiver;
 use super::body::{self, BodyError};
@@ -26,7 +26,11 @@ const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,zstd");
 
 /// Answers one call.
 pub(super) async fn answer<C: Component>(receiver: &Receiver<C>, request: Request<Incoming>) -> Response<Answer> {
-    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
     if !content_type.starts_with(b"application/grpc") || request.method() != Method::POST {
         let mut response = Response::new(Answer::default());
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -40,7 +44,10 @@ pub(super) async fn answer<C: Component>(receiver: &Receiver<C>, request: Reques
 
 async fn take<C: Component>(receiver: &Receiver<C>, request: Request<Incoming>) -> Result<(), Status> {
     let Some(signal) = Signal::of_grpc_path(request.uri().path()) else {
-        return Err(Status::new(Code::UNIMPLEMENTED, format!("no method {:?}", request.uri().path())));
+        return Err(Status::new(
+            Code::UNIMPLEMENTED,
+            format!("no method {:?}", request.uri().path()),
+        ));
     };
     let coding = coding(request.headers())?;
     let limit = receiver.max_request;
@@ -59,7 +66,8 @@ async fn take<C: Component>(receiver: &Receiver<C>, request: Request<Incoming>) 
         (true, coding) => coding,
     };
     let message = body.slice_ref(message);
-    let message = body::decode(coding, message, limit, &mut reserved).map_err(|error| unreadable(receiver, signal, &error))?;
+    let message =
+        body::decode(coding, message, limit, &mut reserved).map_err(|error| unreadable(receiver, signal, &error))?;
     receiver.intake.take(signal, Encoding::Protobuf, message).await
 }
 
@@ -78,7 +86,9 @@ fn unreadable<C: Component>(receiver: &Receiver<C>, signal: Signal, error: &Body
 }
 
 fn coding(headers: &HeaderMap) -> Result<Compression, Status> {
-    let Some(value) = headers.get("grpc-encoding") else { return Ok(Compression::None) };
+    let Some(value) = headers.get("grpc-encoding") else {
+        return Ok(Compression::None);
+    };
     let found = value.to_str().ok().and_then(coding::named);
     // Refused with the list of what would be taken (grpc/grpc doc/compression.md).
     found.ok_or_else(|| Status::new(Code::UNIMPLEMENTED, "grpc-encoding is not gzip, zstd or identity"))
@@ -90,7 +100,10 @@ fn success() -> Response<Answer> {
     data.extend_from_slice(&message);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", OK);
-    head(Answer { data: Some(data.into()), trailers: Some(trailers) })
+    head(Answer {
+        data: Some(data.into()),
+        trailers: Some(trailers),
+    })
 }
 
 /// A call that fails has a head only, with the status in it.

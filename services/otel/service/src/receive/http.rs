@@ -25,7 +25,10 @@ struct Refusal {
 
 impl Refusal {
     fn new(http: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self { http, status: Status::new(code, message) }
+        Self {
+            http,
+            status: Status::new(code, message),
+        }
     }
 }
 
@@ -46,16 +49,27 @@ async fn take<C: Component>(
     encoding: Option<Encoding>,
 ) -> Result<Signal, Refusal> {
     let Some(signal) = Signal::of_http_path(request.uri().path()) else {
-        let message = format!("{:?} does not end in /v1/traces, /v1/metrics or /v1/logs", request.uri().path());
+        let message = format!(
+            "{:?} does not end in /v1/traces, /v1/metrics or /v1/logs",
+            request.uri().path()
+        );
         return Err(Refusal::new(StatusCode::NOT_FOUND, Code(5), message));
     };
     if request.method() != Method::POST {
         let message = format!("method {} is not POST", request.method());
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::UNIMPLEMENTED, message));
+        return Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Code::UNIMPLEMENTED,
+            message,
+        ));
     }
     let Some(encoding) = encoding else {
         let message = "content-type is not application/x-protobuf or application/json";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::INVALID_ARGUMENT, message));
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Code::INVALID_ARGUMENT,
+            message,
+        ));
     };
     let coding = coding(request.headers())?;
     let read = body::read(request.into_body(), receiver.max_request, &receiver.memory).await;
@@ -80,9 +94,16 @@ fn unreadable<C: Component>(receiver: &Receiver<C>, signal: Signal, error: &Body
     match error {
         BodyError::TooLarge(_) | BodyError::Decode(DecodeError::TooLarge(_)) => {
             receiver.intake.too_large(signal);
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::RESOURCE_EXHAUSTED, error.to_string())
+            Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                Code::RESOURCE_EXHAUSTED,
+                error.to_string(),
+            )
         }
-        BodyError::NoMemory => Refusal { http: StatusCode::TOO_MANY_REQUESTS, status: receiver.intake.overloaded(signal) },
+        BodyError::NoMemory => Refusal {
+            http: StatusCode::TOO_MANY_REQUESTS,
+            status: receiver.intake.overloaded(signal),
+        },
         BodyError::Decode(DecodeError::Malformed { .. }) | BodyError::Broken(_) => {
             receiver.intake.malformed(signal);
             Refusal::new(StatusCode::BAD_REQUEST, Code::INVALID_ARGUMENT, error.to_string())
@@ -104,7 +125,9 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
 }
 
 fn coding(headers: &HeaderMap) -> Result<Compression, Refusal> {
-    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Compression::None) };
+    let Some(value) = headers.get(CONTENT_ENCODING) else {
+        return Ok(Compression::None);
+    };
     let found = value.to_str().ok().and_then(coding::named);
     found.ok_or_else(|| {
         let message = "content-encoding is not gzip, zstd or identity";

@@ -24,12 +24,17 @@ pub(super) struct Reservation {
 
 impl Reservation {
     pub(super) fn new(memory: &Rc<Memory>) -> Self {
-        Self { memory: Rc::clone(memory), bytes: 0 }
+        Self {
+            memory: Rc::clone(memory),
+            bytes: 0,
+        }
     }
 
     /// Takes more, if there is more.
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
-        let Some(left) = self.memory.free.get().checked_sub(bytes) else { return false };
+        let Some(left) = self.memory.free.get().checked_sub(bytes) else {
+            return false;
+        };
         self.memory.free.set(left);
         self.bytes += bytes;
         true

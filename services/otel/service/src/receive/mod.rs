@@ -49,14 +49,16 @@ pub(crate) struct Receiver<C> {
 
 /// Serves both protocols from now on. A port in use, as an earlier life of the service may leave it, is tried again. The
 /// service is ready when all its ports listen.
-pub(crate) fn start<C: Component>(context: &Context, settings: &Receive, intake: Intake<C>, report: &Rc<Report>) {
+pub(crate) fn start<C: Component>(context: &Context, settings: &Receive, intake: Rc<Intake<C>>, report: &Rc<Report>) {
     let receiver = Rc::new(Receiver {
-        intake: Rc::new(intake),
+        intake,
         memory: Rc::new(Memory::new(settings.memory)),
         max_request: settings.max_request,
     });
     let kinds = [("http", settings.http), ("grpc", settings.grpc)];
-    let missing = Rc::new(std::cell::Cell::new(kinds.iter().filter(|(_, address)| address.is_some()).count()));
+    let missing = Rc::new(std::cell::Cell::new(
+        kinds.iter().filter(|(_, address)| address.is_some()).count(),
+    ));
     if missing.get() == 0 {
         context.health.ready();
     }
@@ -75,7 +77,14 @@ pub(crate) fn start<C: Component>(context: &Context, settings: &Receive, intake:
                     }
                 }
             };
-            let served = serve(name, address, max_connections, Rc::clone(&receiver), connections.clone(), listening);
+            let served = serve(
+                name,
+                address,
+                max_connections,
+                Rc::clone(&receiver),
+                connections.clone(),
+                listening,
+            );
             async { served.await.map(|never| match never {}) }
         });
     }

@@ -44,11 +44,18 @@ impl Report {
             let counter = |name, help| registry.counter(name, help, &labels);
             let refused = |reason| {
                 let help = "Requests that were refused: their senders were told.";
-                registry.counter("otel_refused_requests_total", help, &[("signal", signal.name()), ("reason", reason)])
+                registry.counter(
+                    "otel_refused_requests_total",
+                    help,
+                    &[("signal", signal.name()), ("reason", reason)],
+                )
             };
             SignalMeters {
                 signal,
-                accepted: counter("otel_accepted_items_total", "Spans, data points, log records that were accepted."),
+                accepted: counter(
+                    "otel_accepted_items_total",
+                    "Spans, data points, log records that were accepted.",
+                ),
                 requests: counter("otel_accepted_requests_total", "Requests that were accepted."),
                 malformed: refused("malformed"),
                 overloaded: refused("memory"),
@@ -56,10 +63,19 @@ impl Report {
             }
         });
         let gauge = |protocol| {
-            registry.gauge("otel_connections", "Connections of components.", &[("protocol", protocol)])
+            registry.gauge(
+                "otel_connections",
+                "Connections of components.",
+                &[("protocol", protocol)],
+            )
         };
         let connections = ["http", "grpc"].map(gauge);
-        Rc::new(Self { registry, deliver: RefCell::new(None), signals, connections })
+        Rc::new(Self {
+            registry,
+            deliver: RefCell::new(None),
+            signals,
+            connections,
+        })
     }
 
     /// Sends the events that are wanted to the component, from now on.
@@ -103,29 +119,43 @@ impl Report {
     pub(crate) fn refused(&self, signal: Signal, items: usize, reason: &str) {
         let labels = [("signal", signal.name()), ("reason", reason)];
         let help = "Spans, data points, log records that were refused: their senders were told.";
-        self.registry.counter("otel_refused_items_total", help, &labels).add(items as u64);
+        self.registry
+            .counter("otel_refused_items_total", help, &labels)
+            .add(items as u64);
         let help = "Requests that were refused: their senders were told.";
-        self.registry.counter("otel_refused_requests_total", help, &labels).add(1);
+        self.registry
+            .counter("otel_refused_requests_total", help, &labels)
+            .add(1);
     }
 
     /// Items that are left out before they are queued, because someone wants them left out.
     pub(crate) fn left_out(&self, signal: Signal, items: usize, why: &str) {
         let help = "Spans, data points, log records that were left out on purpose.";
         self.registry
-            .counter("otel_left_out_items_total", help, &[("signal", signal.name()), ("reason", why)])
+            .counter(
+                "otel_left_out_items_total",
+                help,
+                &[("signal", signal.name()), ("reason", why)],
+            )
             .add(items as u64);
     }
 
     /// Traces that wait for their decision.
     pub(crate) fn tail_waiting(&self, traces: usize, bytes: usize) {
-        self.registry.gauge("otel_tail_traces", "Traces that wait for their decision.", &[]).set(traces as f64);
-        self.registry.gauge("otel_tail_bytes", "Bytes of traces that wait for their decision.", &[]).set(bytes as f64);
+        self.registry
+            .gauge("otel_tail_traces", "Traces that wait for their decision.", &[])
+            .set(traces as f64);
+        self.registry
+            .gauge("otel_tail_bytes", "Bytes of traces that wait for their decision.", &[])
+            .set(bytes as f64);
     }
 
     /// The processor failed, and the request went on as it was.
     pub(crate) fn bypassed(&self, signal: Signal, reason: &str) {
         let help = "Requests that went past a processor that failed.";
-        self.registry.counter("otel_processor_bypassed_total", help, &[("signal", signal.name())]).add(1);
+        self.registry
+            .counter("otel_processor_bypassed_total", help, &[("signal", signal.name())])
+            .add(1);
         if let Some(meters) = self.of(signal)
             && let Some(times) = meters.dropped.logs(1)
         {
@@ -142,10 +172,18 @@ impl Report {
             shared: Rc::clone(self),
             signal,
             destination: destination.to_owned(),
-            sent: counter("otel_sent_items_total", "Spans, data points, log records that a destination took."),
+            sent: counter(
+                "otel_sent_items_total",
+                "Spans, data points, log records that a destination took.",
+            ),
             failed: counter("otel_failed_exports_total", "Attempts to export that failed."),
             exports: counter("otel_exports_total", "Requests that a destination took."),
-            seconds: self.registry.histogram("otel_export_seconds", "How long attempts to export took.", &labels, SECONDS),
+            seconds: self.registry.histogram(
+                "otel_export_seconds",
+                "How long attempts to export took.",
+                &labels,
+                SECONDS,
+            ),
             queue_requests: gauge("otel_queue_requests", "Requests that wait or are on their way."),
             queue_bytes: gauge("otel_queue_bytes", "Bytes that wait or are on their way."),
             losses: Losses::default(),
@@ -222,9 +260,16 @@ impl LaneReport {
 
     /// Items are gone.
     pub(crate) fn dropped(&self, items: usize, loss: Loss, reason: &str) {
-        let labels = [("signal", self.signal.name()), ("destination", self.destination.as_str()), ("reason", loss.label())];
+        let labels = [
+            ("signal", self.signal.name()),
+            ("destination", self.destination.as_str()),
+            ("reason", loss.label()),
+        ];
         let help = "Spans, data points, log records that are gone.";
-        self.shared.registry.counter("otel_dropped_items_total", help, &labels).add(items as u64);
+        self.shared
+            .registry
+            .counter("otel_dropped_items_total", help, &labels)
+            .add(items as u64);
         if let Some(items) = self.losses.logs(items as u64) {
             tracing::warn!(destination = self.destination, signal = %self.signal, items, "dropped: {reason}");
         }

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use mainstay_otel_core::Signal;
 use mainstay_otel_core::response::{self, PartialSuccess};
 use mainstay_otel_core::status::{Code, Status};
-use mainstay_otel_core::Signal;
 
 use super::collector::{Answer, Collector};
 use super::{SECOND, Sidecar, locally, spans, until};
@@ -32,7 +32,11 @@ async fn only_the_retryable_statuses_of_http_are_asked_again() {
             let (asked, sidecar) = after("http/protobuf", move || Answer::Http(status, Vec::new(), Vec::new())).await;
             let retryable = matches!(status, 429 | 502 | 503 | 504);
             let expected = if retryable { (2, 1, 0) } else { (1, 0, 1) };
-            assert_eq!((asked, sidecar.sent(), sidecar.dropped("rejected")), expected, "{status}");
+            assert_eq!(
+                (asked, sidecar.sent(), sidecar.dropped("rejected")),
+                expected,
+                "{status}"
+            );
         })
         .await;
     }
@@ -54,7 +58,10 @@ async fn only_the_retryable_codes_of_grpc_are_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn exhaustion_is_asked_again_when_the_collector_says_when() {
     locally(async {
-        let status = Status { retry_after: Some(50 * SECOND), ..Status::new(Code::RESOURCE_EXHAUSTED, "later") };
+        let status = Status {
+            retry_after: Some(50 * SECOND),
+            ..Status::new(Code::RESOURCE_EXHAUSTED, "later")
+        };
         let began = tokio::time::Instant::now();
         let details = vec![("grpc-status-details-bin", status.to_header())];
         let (asked, sidecar) = after("grpc", move || Answer::Grpc(8, details.clone())).await;
@@ -80,7 +87,10 @@ async fn a_part_that_is_rejected_is_counted_and_never_sent_again() {
     for protocol in ["http/protobuf", "http/json", "grpc"] {
         locally(async {
             let collector = Collector::new();
-            let partial = PartialSuccess { rejected: 2, message: "too old".to_owned() };
+            let partial = PartialSuccess {
+                rejected: 2,
+                message: "too old".to_owned(),
+            };
             let body = match protocol {
                 "http/json" => response::to_json(Signal::Traces, Some(&partial)).unwrap(),
                 _ => response::to_protobuf(Some(&partial)),

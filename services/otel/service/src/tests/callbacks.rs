@@ -21,7 +21,12 @@ struct Scripted {
 
 impl Scripted {
     fn new(verdict: fn(&[u8]) -> Result<Verdict, String>) -> Self {
-        Self { verdict, takes: SECOND / 100, calls: Rc::default(), events: Rc::default() }
+        Self {
+            verdict,
+            takes: SECOND / 100,
+            calls: Rc::default(),
+            events: Rc::default(),
+        }
     }
 }
 
@@ -30,7 +35,11 @@ impl Component for Scripted {
         std::future::ready(Signals::TRACES)
     }
 
-    fn process(&self, signal: processor::Signal, request: Vec<u8>) -> impl Future<Output = Result<Verdict, String>> + 'static {
+    fn process(
+        &self,
+        signal: processor::Signal,
+        request: Vec<u8>,
+    ) -> impl Future<Output = Result<Verdict, String>> + 'static {
         assert_eq!(signal, processor::Signal::Traces);
         self.calls.set(self.calls.get() + 1);
         let (verdict, takes) = (self.verdict, self.takes);
@@ -67,7 +76,10 @@ async fn a_processor_keeps_replaces_or_drops_requests() {
         assert_eq!((names, sidecar.accepted(), sidecar.sent()), (vec![7, 8], 3, 2));
         let (names, sidecar) = processed(Scripted::new(|_| Ok(Verdict::Drop))).await;
         assert_eq!((names, sidecar.accepted()), (vec![], 3));
-        assert_eq!(sidecar.metric("otel_left_out_items_total", &["reason=\"processor\""]), 3);
+        assert_eq!(
+            sidecar.metric("otel_left_out_items_total", &["reason=\"processor\""]),
+            3
+        );
     })
     .await;
 }
@@ -78,12 +90,18 @@ async fn a_processor_that_fails_or_hangs_is_bypassed_and_counted() {
         let failing: [Scripted; 3] = [
             Scripted::new(|_| Err("out of order".to_owned())),
             Scripted::new(|_| Ok(Verdict::Replace(b"garbage".to_vec()))),
-            Scripted { takes: 3600 * SECOND, ..Scripted::new(|_| Ok(Verdict::Drop)) },
+            Scripted {
+                takes: 3600 * SECOND,
+                ..Scripted::new(|_| Ok(Verdict::Drop))
+            },
         ];
         for component in failing {
             let (names, sidecar) = processed(component).await;
             assert_eq!(names, [0, 1, 2]);
-            assert_eq!(sidecar.metric("otel_processor_bypassed_total", &["signal=\"traces\""]), 1);
+            assert_eq!(
+                sidecar.metric("otel_processor_bypassed_total", &["signal=\"traces\""]),
+                1
+            );
         }
     })
     .await;
@@ -134,10 +152,22 @@ async fn an_outage_is_three_events_and_no_more() {
         until(|| sidecar.sent() == 1).await;
         until(|| events.borrow().len() >= 3).await;
         let events = events.borrow();
-        let [Event::ExportFailed(failed), Event::Dropped(dropped), Event::Recovered(recovered)] = &events[..] else {
+        let [
+            Event::ExportFailed(failed),
+            Event::Dropped(dropped),
+            Event::Recovered(recovered),
+        ] = &events[..]
+        else {
             panic!("{events:?}");
         };
-        assert_eq!((failed.destination.as_str(), dropped.items, recovered.destination.as_str()), ("default", 3, "default"));
+        assert_eq!(
+            (
+                failed.destination.as_str(),
+                dropped.items,
+                recovered.destination.as_str()
+            ),
+            ("default", 3, "default")
+        );
         assert_eq!(failed.reason, "http://collector.example:4318: 503 Service Unavailable");
         assert!(recovered.after > 5_000_000_000);
     })

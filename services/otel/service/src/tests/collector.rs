@@ -73,7 +73,9 @@ impl Collector {
             decide: RefCell::new(Box::new(|_| Answer::Take)),
             connections: RefCell::new(Box::new(|| Connection::Works)),
         };
-        Self { shared: Rc::new(shared) }
+        Self {
+            shared: Rc::new(shared),
+        }
     }
 
     /// From now on says this to requests. Only what it takes counts as arrived.
@@ -93,7 +95,10 @@ impl Collector {
 
     /// The names of all spans that were taken, in their order.
     pub(super) fn names(&self) -> Vec<u64> {
-        self.arrived().iter().flat_map(|arrived| super::names(&arrived.body)).collect()
+        self.arrived()
+            .iter()
+            .flat_map(|arrived| super::names(&arrived.body))
+            .collect()
     }
 
     /// Connections to it.
@@ -149,7 +154,11 @@ async fn answer(shared: &Shared, protocol: Protocol, request: Request<Incoming>)
         host: host.or_else(in_header).unwrap_or_default(),
         path: head.uri.path().to_owned(),
         // The prefix of gRPC says only what the length says too.
-        body: if protocol == Protocol::Grpc { body.slice(5..) } else { body },
+        body: if protocol == Protocol::Grpc {
+            body.slice(5..)
+        } else {
+            body
+        },
         headers: head.headers,
         at: Instant::now(),
     };
@@ -177,7 +186,9 @@ async fn answer(shared: &Shared, protocol: Protocol, request: Request<Incoming>)
             response.body(Full::new(Bytes::from(body)).boxed_unsync()).unwrap()
         }
         Answer::Grpc(code, trailers) => {
-            let mut response = Response::builder().header("content-type", "application/grpc").header("grpc-status", code);
+            let mut response = Response::builder()
+                .header("content-type", "application/grpc")
+                .header("grpc-status", code);
             for (name, value) in trailers {
                 response = response.header(name, value);
             }
@@ -196,7 +207,10 @@ fn success(protocol: Protocol, body: Vec<u8>) -> Response<Body> {
     trailers.insert("grpc-status", "0".parse().unwrap());
     let frames = [Frame::data(Bytes::from(framed)), Frame::trailers(trailers)];
     let body = Frames(frames.into_iter().collect());
-    Response::builder().header("content-type", "application/grpc").body(body.boxed_unsync()).unwrap()
+    Response::builder()
+        .header("content-type", "application/grpc")
+        .body(body.boxed_unsync())
+        .unwrap()
 }
 
 /// A body of these frames.

@@ -48,7 +48,10 @@ async fn without_a_limit_on_retries_all_of_it_arrives_once_and_in_order() {
     locally(async {
         let (sidecar, collector) = ten_minutes_down(&[("OTEL_RETRY_FOR", "0s")]).await;
         assert_eq!(collector.names(), (0..DOWN).collect::<Vec<_>>());
-        assert_eq!((sidecar.sent(), sidecar.metric("otel_dropped_items_total", &[])), (DOWN, 0));
+        assert_eq!(
+            (sidecar.sent(), sidecar.metric("otel_dropped_items_total", &[])),
+            (DOWN, 0)
+        );
     })
     .await;
 }
@@ -59,20 +62,32 @@ async fn a_queue_that_is_full_refuses_and_what_it_took_arrives() {
         let collector = Collector::new();
         let down = Rc::new(Cell::new(true));
         let is_down = Rc::clone(&down);
-        collector.connections(move || if is_down.get() { Connection::Refused } else { Connection::Works });
+        collector.connections(move || {
+            if is_down.get() {
+                Connection::Refused
+            } else {
+                Connection::Works
+            }
+        });
         let sidecar = Sidecar::start(&collector, &[("OTEL_QUEUE_REQUESTS", "10"), ("OTEL_RETRY_FOR", "0s")]).await;
         let mut taken = Vec::new();
         for number in 0..25 {
             match sidecar.take(Signal::Traces, spans([number])).await {
                 Ok(()) => taken.push(number),
                 Err(status) => {
-                    assert_eq!((status.code.name(), status.retry_after), ("RESOURCE_EXHAUSTED", Some(SECOND)));
+                    assert_eq!(
+                        (status.code.name(), status.retry_after),
+                        ("RESOURCE_EXHAUSTED", Some(SECOND))
+                    );
                     assert_eq!(status.message, "the queue of default is full, try again later");
                 }
             }
         }
         assert_eq!(taken, (0..10).collect::<Vec<_>>());
-        assert_eq!(sidecar.metric("otel_refused_items_total", &["reason=\"queue-full\""]), 15);
+        assert_eq!(
+            sidecar.metric("otel_refused_items_total", &["reason=\"queue-full\""]),
+            15
+        );
         down.set(false);
         until(|| sidecar.sent() == 10).await;
         assert_eq!(collector.names(), taken);
@@ -88,8 +103,18 @@ async fn a_queue_that_drops_counts_what_it_drops() {
             let collector = Collector::new();
             let down = Rc::new(Cell::new(true));
             let is_down = Rc::clone(&down);
-            collector.connections(move || if is_down.get() { Connection::Refused } else { Connection::Works });
-            let settings = [("OTEL_QUEUE_REQUESTS", "10"), ("OTEL_QUEUE_FULL", policy), ("OTEL_RETRY_FOR", "0s")];
+            collector.connections(move || {
+                if is_down.get() {
+                    Connection::Refused
+                } else {
+                    Connection::Works
+                }
+            });
+            let settings = [
+                ("OTEL_QUEUE_REQUESTS", "10"),
+                ("OTEL_QUEUE_FULL", policy),
+                ("OTEL_RETRY_FOR", "0s"),
+            ];
             let sidecar = Sidecar::start(&collector, &settings).await;
             for number in 0..25 {
                 sidecar.take(Signal::Traces, spans([number])).await.unwrap();
@@ -128,7 +153,11 @@ async fn one_that_never_answers_is_asked_again_on_another_connection() {
         let count = Rc::clone(&asked);
         collector.answers(move |_| {
             count.set(count.get() + 1);
-            if count.get() <= 2 { Answer::TakeAfter(3600 * SECOND) } else { Answer::Take }
+            if count.get() <= 2 {
+                Answer::TakeAfter(3600 * SECOND)
+            } else {
+                Answer::Take
+            }
         });
         let connections = Rc::new(Cell::new(0));
         let made = Rc::clone(&connections);
@@ -209,7 +238,11 @@ async fn what_is_too_large_for_one_request_is_split_and_arrives_in_order() {
         }
         until(|| sidecar.sent() == 60).await;
         assert_eq!(collector.names(), (0..60).collect::<Vec<_>>());
-        let sizes: Vec<usize> = collector.arrived().iter().map(|arrived| names(&arrived.body).len()).collect();
+        let sizes: Vec<usize> = collector
+            .arrived()
+            .iter()
+            .map(|arrived| names(&arrived.body).len())
+            .collect();
         assert_eq!(sizes, [10, 10, 10, 5, 10, 10, 5]);
     })
     .await;
@@ -219,7 +252,11 @@ async fn what_is_too_large_for_one_request_is_split_and_arrives_in_order() {
 async fn what_an_earlier_life_did_not_send_is_sent_by_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().display().to_string();
-    let settings = [("OTEL_QUEUE_FOLDER", path.as_str()), ("OTEL_QUEUE_MEMORY", "1KiB"), ("OTEL_QUEUE_SEGMENT", "64KiB")];
+    let settings = [
+        ("OTEL_QUEUE_FOLDER", path.as_str()),
+        ("OTEL_QUEUE_MEMORY", "1KiB"),
+        ("OTEL_QUEUE_SEGMENT", "64KiB"),
+    ];
     locally(async {
         let collector = Collector::new();
         collector.connections(|| Connection::Refused);

@@ -83,14 +83,22 @@ async fn forty_malformed_bodies_are_refused_and_harm_nobody() {
         for body in protobuf {
             let reply = http(running.http, post("/v1/traces", "application/x-protobuf", body.clone())).await;
             assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{body:?}");
-            let told = call(running.grpc, Signal::Traces.grpc_path(), &[], framed(false, &body)).await.grpc();
+            let told = call(running.grpc, Signal::Traces.grpc_path(), &[], framed(false, &body))
+                .await
+                .grpc();
             assert_eq!(told.code, Code::INVALID_ARGUMENT, "{body:?}: {told:?}");
             // Framed wrongly as well: its own first bytes taken for a prefix.
-            let told = call(running.grpc, Signal::Traces.grpc_path(), &[], body.clone()).await.grpc();
+            let told = call(running.grpc, Signal::Traces.grpc_path(), &[], body.clone())
+                .await
+                .grpc();
             assert_ne!(told.code, Code::OK, "{body:?}");
         }
         for text in json {
-            let reply = http(running.http, post("/v1/traces", "application/json", Bytes::from(text.clone()))).await;
+            let reply = http(
+                running.http,
+                post("/v1/traces", "application/json", Bytes::from(text.clone())),
+            )
+            .await;
             assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{text:.80}");
         }
         // Raw bytes that are no HTTP at all, on both ports.
@@ -108,9 +116,14 @@ async fn forty_malformed_bodies_are_refused_and_harm_nobody() {
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(30), arrived).await.expect("what is good arrives, alone");
+        tokio::time::timeout(std::time::Duration::from_secs(30), arrived)
+            .await
+            .expect("what is good arrives, alone");
         let text = running.context.metrics.render();
-        assert!(text.contains("otel_refused_requests_total{signal=\"traces\",reason=\"malformed\"}"), "{text}");
+        assert!(
+            text.contains("otel_refused_requests_total{signal=\"traces\",reason=\"malformed\"}"),
+            "{text}"
+        );
     })
     .await;
 }

@@ -66,8 +66,13 @@ impl<C: Component> Sidecar<C> {
         let configuration = Configuration::read_from(defaults.into_iter().chain(settings.iter().copied())).unwrap();
         let context = Context::new("otel");
         let report = Report::new(&context);
-        let intake = service::assemble(configuration, component, connect, &report).await.unwrap();
-        Self { context, intake: Rc::new(intake) }
+        let intake = service::assemble(configuration, component, connect, &report)
+            .await
+            .unwrap();
+        Self {
+            context,
+            intake: Rc::new(intake),
+        }
     }
 
     async fn take(&self, signal: Signal, body: Vec<u8>) -> Result<(), Status> {
@@ -80,7 +85,9 @@ impl<C: Component> Sidecar<C> {
         let lines = text.lines().filter(|line| {
             line.split(['{', ' ']).next() == Some(name) && labels.iter().all(|label| line.contains(label))
         });
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64)
+            .sum()
     }
 
     fn sent(&self) -> u64 {
@@ -125,9 +132,19 @@ fn spans(names: impl IntoIterator<Item = u64>) -> Vec<u8> {
 
 /// The names of the spans of a request, in their order.
 fn names(request: &[u8]) -> Vec<u64> {
-    let parts = wire::split(Signal::Traces.request(), request, wire::Limits { items: 1, bytes: usize::MAX }).unwrap();
+    let parts = wire::split(
+        Signal::Traces.request(),
+        request,
+        wire::Limits {
+            items: 1,
+            bytes: usize::MAX,
+        },
+    )
+    .unwrap();
     let inner = |bytes: &[u8], number| -> Vec<u8> {
-        let fields = wire::Fields::new(bytes).map(Result::unwrap).filter(|field| field.number == number);
+        let fields = wire::Fields::new(bytes)
+            .map(Result::unwrap)
+            .filter(|field| field.number == number);
         match fields.last().unwrap().value {
             wire::Value::Bytes(bytes) => bytes.to_vec(),
             other => panic!("{other:?}"),

@@ -16,14 +16,26 @@ async fn a_request_arrives_equal_in_each_encoding_and_compression() {
         for compression in ["none", "gzip", "zstd"] {
             locally(async {
                 let collector = Collector::new();
-                let settings = [("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), ("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
+                let settings = [
+                    ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                    ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
+                ];
                 let sidecar = Sidecar::start(&collector, &settings).await;
                 let request = spans(0..500);
                 sidecar.take(Signal::Traces, request.clone()).await.unwrap();
                 until(|| sidecar.sent() == 500).await;
                 let arrived = collector.arrived().remove(0);
-                let header = |name| arrived.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-                let named = if protocol == "grpc" { header("grpc-encoding") } else { header("content-encoding") };
+                let header = |name| {
+                    arrived
+                        .headers
+                        .get(name)
+                        .map(|value| value.to_str().unwrap().to_owned())
+                };
+                let named = if protocol == "grpc" {
+                    header("grpc-encoding")
+                } else {
+                    header("content-encoding")
+                };
                 assert_eq!(named.as_deref(), Some(compression).filter(|name| *name != "none"));
                 let coding = coding::named(named.as_deref().unwrap_or("")).unwrap();
                 let body = coding::decode(coding, arrived.body.clone(), 1 << 20).unwrap();
@@ -32,13 +44,23 @@ async fn a_request_arrives_equal_in_each_encoding_and_compression() {
                     _ => body,
                 };
                 let expected = match protocol {
-                    "grpc" => ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", "application/grpc"),
+                    "grpc" => (
+                        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+                        "application/grpc",
+                    ),
                     "http/json" => ("/v1/traces", "application/json"),
                     _ => ("/v1/traces", "application/x-protobuf"),
                 };
-                assert_eq!((arrived.path.as_str(), header("content-type").unwrap().as_str()), expected);
+                assert_eq!(
+                    (arrived.path.as_str(), header("content-type").unwrap().as_str()),
+                    expected
+                );
                 assert_eq!(arrived.host, "collector.example:4318");
-                assert!(header("user-agent").unwrap().starts_with("OTel-OTLP-Exporter-Mainstay/"));
+                assert!(
+                    header("user-agent")
+                        .unwrap()
+                        .starts_with("OTel-OTLP-Exporter-Mainstay/")
+                );
                 if protocol == "http/json" {
                     assert_eq!(names(&body), names(&request));
                 } else {
@@ -113,7 +135,11 @@ async fn the_second_of_two_stands_in_while_the_first_fails() {
             until(|| sidecar.sent() == number + 1).await;
         }
         assert_eq!(collector.names(), (0..300).collect::<Vec<_>>());
-        let hosts: Vec<bool> = collector.arrived().iter().map(|arrived| arrived.host.starts_with("near")).collect();
+        let hosts: Vec<bool> = collector
+            .arrived()
+            .iter()
+            .map(|arrived| arrived.host.starts_with("near"))
+            .collect();
         assert!(hosts[..100].iter().all(|near| *near) && hosts[100..200].iter().all(|near| !near));
         // It is tried again half a minute after it last failed.
         assert!(hosts[250..].iter().any(|near| *near), "{hosts:?}");
@@ -131,7 +157,10 @@ async fn several_consumers_export_at_once_and_one_keeps_the_order() {
             let sidecar = Sidecar::start(&collector, &settings).await;
             let began = tokio::time::Instant::now();
             for number in 0..80 {
-                sidecar.take(Signal::Traces, spans(number * 10..number * 10 + 10)).await.unwrap();
+                sidecar
+                    .take(Signal::Traces, spans(number * 10..number * 10 + 10))
+                    .await
+                    .unwrap();
             }
             until(|| sidecar.sent() == 800).await;
             assert_eq!(began.elapsed().as_secs(), seconds);

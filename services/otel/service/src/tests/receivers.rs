@@ -64,13 +64,20 @@ pub(super) async fn start(collector: &Collector, settings: &[(&str, &str)]) -> R
     ];
     let configuration = Configuration::read_from(defaults.into_iter().chain(settings.iter().copied())).unwrap();
     let context = Context::new("otel");
-    tokio::task::spawn_local(service::serve(context.clone(), configuration, Nobody, collector.connect()));
+    tokio::task::spawn_local(service::serve(
+        context.clone(),
+        configuration,
+        Nobody,
+        collector.connect(),
+    ));
     let ready = async {
         while context.health.reason().is_some() {
             tokio::time::sleep(SECOND / 1000).await;
         }
     };
-    tokio::time::timeout(30 * SECOND, ready).await.expect("it is not ready in time");
+    tokio::time::timeout(30 * SECOND, ready)
+        .await
+        .expect("it is not ready in time");
     Running { http, grpc, context }
 }
 
@@ -85,11 +92,18 @@ async fn reply(response: hyper::Response<hyper::body::Incoming>) -> Reply {
     let (head, body) = response.into_parts();
     let collected = body.collect().await.unwrap();
     let trailers = collected.trailers().cloned().unwrap_or_default();
-    Reply { status: head.status, headers: head.headers, trailers, body: collected.to_bytes() }
+    Reply {
+        status: head.status,
+        headers: head.headers,
+        trailers,
+        body: collected.to_bytes(),
+    }
 }
 
 pub(super) fn post(path: &str, content_type: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
-    let request = Request::post(path).header("host", "otel").header("content-type", content_type);
+    let request = Request::post(path)
+        .header("host", "otel")
+        .header("content-type", content_type);
     request.body(Full::new(body.into())).unwrap()
 }
 
@@ -97,11 +111,19 @@ pub(super) async fn call(to: SocketAddr, path: &str, headers: &[(&str, &str)], b
     let stream = TcpStream::connect(to).await.unwrap();
     let (mut sender, connection) = http2::handshake(Local, TokioIo::new(stream)).await.unwrap();
     tokio::task::spawn_local(connection);
-    let mut request = Request::post(format!("http://otel{path}")).header("content-type", "application/grpc").header("te", "trailers");
+    let mut request = Request::post(format!("http://otel{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    reply(sender.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap()).await
+    reply(
+        sender
+            .send_request(request.body(Full::new(body.into())).unwrap())
+            .await
+            .unwrap(),
+    )
+    .await
 }
 
 pub(super) fn framed(compressed: bool, message: &[u8]) -> Vec<u8> {
@@ -119,11 +141,20 @@ async fn full_success_is_an_empty_response_in_the_encoding_of_the_request() {
         for signal in Signal::ALL {
             let path = format!("/{}", signal.http_path());
             let reply = http(running.http, post(&path, PROTOBUF, Bytes::new())).await;
-            assert_eq!((reply.status, reply.header("content-type"), &*reply.body), (StatusCode::OK, PROTOBUF, &b""[..]));
+            assert_eq!(
+                (reply.status, reply.header("content-type"), &*reply.body),
+                (StatusCode::OK, PROTOBUF, &b""[..])
+            );
             let reply = http(running.http, post(&path, "application/json; charset=utf-8", "{}")).await;
-            assert_eq!((reply.status, reply.header("content-type"), &*reply.body), (StatusCode::OK, JSON, &b"{}"[..]));
+            assert_eq!(
+                (reply.status, reply.header("content-type"), &*reply.body),
+                (StatusCode::OK, JSON, &b"{}"[..])
+            );
             let reply = call(running.grpc, signal.grpc_path(), &[], framed(false, b"")).await;
-            assert_eq!((reply.status, reply.header("content-type"), &*reply.body), (StatusCode::OK, "application/grpc", &[0; 5][..]));
+            assert_eq!(
+                (reply.status, reply.header("content-type"), &*reply.body),
+                (StatusCode::OK, "application/grpc", &[0; 5][..])
+            );
             assert_eq!(reply.grpc().code, Code::OK);
         }
         // Empty requests succeed, and are sent to nobody.
@@ -142,13 +173,25 @@ async fn bodies_come_plain_and_compressed_under_any_prefix() {
         let mut sent = 0;
         for coding in [Compression::None, Compression::Gzip, Compression::Zstd] {
             for (content_type, body) in [(PROTOBUF, &body), (JSON, &text)] {
-                let mut request = post("/any/prefix/v1/traces", content_type, coding::encode(coding, body).unwrap());
-                request.headers_mut().insert("content-encoding", coding.name().parse().unwrap());
+                let mut request = post(
+                    "/any/prefix/v1/traces",
+                    content_type,
+                    coding::encode(coding, body).unwrap(),
+                );
+                request
+                    .headers_mut()
+                    .insert("content-encoding", coding.name().parse().unwrap());
                 assert_eq!(http(running.http, request).await.status, StatusCode::OK, "{coding:?}");
                 sent += 50;
             }
             let message = framed(coding != Compression::None, &coding::encode(coding, &body).unwrap());
-            let reply = call(running.grpc, Signal::Traces.grpc_path(), &[("grpc-encoding", coding.name())], message).await;
+            let reply = call(
+                running.grpc,
+                Signal::Traces.grpc_path(),
+                &[("grpc-encoding", coding.name())],
+                message,
+            )
+            .await;
             assert_eq!(reply.grpc().code, Code::OK, "{coding:?}");
             sent += 50;
         }
@@ -157,7 +200,9 @@ async fn bodies_come_plain_and_compressed_under_any_prefix() {
                 tokio::time::sleep(SECOND / 100).await;
             }
         };
-        tokio::time::timeout(30 * SECOND, arrived).await.expect("all of it arrives");
+        tokio::time::timeout(30 * SECOND, arrived)
+            .await
+            .expect("all of it arrives");
         assert_eq!(collector.names(), (0..9).flat_map(|_| 0..50).collect::<Vec<u64>>());
     })
     .await;
@@ -181,16 +226,32 @@ async fn what_is_no_request_of_otlp_is_answered_with_a_status_in_its_own_encodin
             (of(Method::GET, "/v1/traces", JSON, &[]), 405, JSON),
             (of(Method::PUT, "/v1/logs", PROTOBUF, &[]), 405, PROTOBUF),
             (of(Method::POST, "/v1/logs", "text/plain", &[]), 415, PROTOBUF),
-            (of(Method::POST, "/v1/logs", PROTOBUF, &[("content-encoding", "br")]), 415, PROTOBUF),
-            (of(Method::POST, "/v1/logs", JSON, &[("content-encoding", "deflate")]), 415, JSON),
-            (of(Method::POST, "/v1/logs", PROTOBUF, &[("content-encoding", "gzip")]), 400, PROTOBUF),
+            (
+                of(Method::POST, "/v1/logs", PROTOBUF, &[("content-encoding", "br")]),
+                415,
+                PROTOBUF,
+            ),
+            (
+                of(Method::POST, "/v1/logs", JSON, &[("content-encoding", "deflate")]),
+                415,
+                JSON,
+            ),
+            (
+                of(Method::POST, "/v1/logs", PROTOBUF, &[("content-encoding", "gzip")]),
+                400,
+                PROTOBUF,
+            ),
             (of(Method::POST, "/v1/logs", JSON, &[]), 400, JSON),
             (of(Method::POST, "/v1/metrics", PROTOBUF, &[]), 400, PROTOBUF),
         ];
         for (request, status, content_type) in cases {
             let shown = format!("{} {} {:?}", request.method(), request.uri(), request.headers());
             let reply = http(running.http, request).await;
-            assert_eq!((reply.status.as_u16(), reply.header("content-type")), (status, content_type), "{shown}");
+            assert_eq!(
+                (reply.status.as_u16(), reply.header("content-type")),
+                (status, content_type),
+                "{shown}"
+            );
             let told = match content_type {
                 JSON => Status::from_json(&reply.body),
                 _ => Status::from_protobuf(&reply.body),
@@ -209,13 +270,33 @@ async fn calls_that_are_none_of_otlp_fail_with_the_code_that_says_so() {
         let running = start(&Collector::new(), &[]).await;
         let path = Signal::Logs.grpc_path();
         let cases = [
-            ("/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export", &[][..], framed(false, b""), Code::UNIMPLEMENTED),
-            (path, &[("grpc-encoding", "snappy")][..], framed(true, b""), Code::UNIMPLEMENTED),
+            (
+                "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
+                &[][..],
+                framed(false, b""),
+                Code::UNIMPLEMENTED,
+            ),
+            (
+                path,
+                &[("grpc-encoding", "snappy")][..],
+                framed(true, b""),
+                Code::UNIMPLEMENTED,
+            ),
             (path, &[][..], framed(true, b""), Code::INTERNAL),
-            (path, &[("grpc-encoding", "gzip")][..], framed(true, b"no gzip"), Code::INTERNAL),
+            (
+                path,
+                &[("grpc-encoding", "gzip")][..],
+                framed(true, b"no gzip"),
+                Code::INTERNAL,
+            ),
             (path, &[][..], Vec::new(), Code::INTERNAL),
             (path, &[][..], b"\0\0\0\0\x05abc".to_vec(), Code::INTERNAL),
-            (path, &[][..], [framed(false, b""), framed(false, b"")].concat(), Code::INTERNAL),
+            (
+                path,
+                &[][..],
+                [framed(false, b""), framed(false, b"")].concat(),
+                Code::INTERNAL,
+            ),
             (path, &[][..], framed(false, b"x"), Code::INVALID_ARGUMENT),
         ];
         for (path, headers, body, code) in cases {
@@ -238,14 +319,30 @@ async fn a_request_is_too_large_before_and_after_it_is_decompressed() {
         assert!(gzip.len() < 64 << 10);
         for (content_encoding, body) in [("identity", large.clone()), ("gzip", gzip.clone())] {
             let mut request = post("/v1/traces", PROTOBUF, body.clone());
-            request.headers_mut().insert("content-encoding", content_encoding.parse().unwrap());
+            request
+                .headers_mut()
+                .insert("content-encoding", content_encoding.parse().unwrap());
             let reply = http(running.http, request).await;
             let told = Status::from_protobuf(&reply.body).unwrap();
-            assert_eq!((reply.status, told.code, told.retry_after), (StatusCode::PAYLOAD_TOO_LARGE, Code::RESOURCE_EXHAUSTED, None));
+            assert_eq!(
+                (reply.status, told.code, told.retry_after),
+                (StatusCode::PAYLOAD_TOO_LARGE, Code::RESOURCE_EXHAUSTED, None)
+            );
             assert_eq!(reply.header("retry-after"), "");
             let message = framed(content_encoding == "gzip", &body);
-            let told = call(running.grpc, Signal::Traces.grpc_path(), &[("grpc-encoding", content_encoding)], message).await.grpc();
-            assert_eq!((told.code, told.retry_after), (Code::RESOURCE_EXHAUSTED, None), "{told:?}");
+            let told = call(
+                running.grpc,
+                Signal::Traces.grpc_path(),
+                &[("grpc-encoding", content_encoding)],
+                message,
+            )
+            .await
+            .grpc();
+            assert_eq!(
+                (told.code, told.retry_after),
+                (Code::RESOURCE_EXHAUSTED, None),
+                "{told:?}"
+            );
         }
     })
     .await;
@@ -257,15 +354,33 @@ async fn a_full_queue_says_when_to_come_again() {
         let collector = Collector::new();
         collector.connections(|| Connection::Refused);
         let running = start(&collector, &[("OTEL_QUEUE_REQUESTS", "1"), ("OTEL_BATCH_DELAY", "60s")]).await;
-        assert_eq!(http(running.http, post("/v1/traces", PROTOBUF, spans([1]))).await.status, StatusCode::OK);
+        assert_eq!(
+            http(running.http, post("/v1/traces", PROTOBUF, spans([1])))
+                .await
+                .status,
+            StatusCode::OK
+        );
         let reply = http(running.http, post("/v1/traces", PROTOBUF, spans([2]))).await;
         let told = Status::from_protobuf(&reply.body).unwrap();
-        assert_eq!((reply.status, reply.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
+        assert_eq!(
+            (reply.status, reply.header("retry-after")),
+            (StatusCode::TOO_MANY_REQUESTS, "1")
+        );
         assert_eq!((told.code, told.retry_after), (Code::RESOURCE_EXHAUSTED, Some(SECOND)));
-        let told = call(running.grpc, Signal::Traces.grpc_path(), &[], framed(false, &spans([3]))).await.grpc();
+        let told = call(
+            running.grpc,
+            Signal::Traces.grpc_path(),
+            &[],
+            framed(false, &spans([3])),
+        )
+        .await
+        .grpc();
         assert_eq!((told.code, told.retry_after), (Code::RESOURCE_EXHAUSTED, Some(SECOND)));
         // Another signal has a queue of its own.
-        assert_eq!(http(running.http, post("/v1/logs", PROTOBUF, "")).await.status, StatusCode::OK);
+        assert_eq!(
+            http(running.http, post("/v1/logs", PROTOBUF, "")).await.status,
+            StatusCode::OK
+        );
     })
     .await;
 }
@@ -275,8 +390,16 @@ async fn more_than_the_memory_for_receiving_says_when_to_come_again() {
     locally(async {
         let running = start(&Collector::new(), &[("OTEL_RECEIVE_MEMORY", "1MiB")]).await;
         let reply = http(running.http, post("/v1/traces", PROTOBUF, vec![0; 2 << 20])).await;
-        assert_eq!((reply.status, reply.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
-        assert_eq!(http(running.http, post("/v1/traces", PROTOBUF, spans([1]))).await.status, StatusCode::OK);
+        assert_eq!(
+            (reply.status, reply.header("retry-after")),
+            (StatusCode::TOO_MANY_REQUESTS, "1")
+        );
+        assert_eq!(
+            http(running.http, post("/v1/traces", PROTOBUF, spans([1])))
+                .await
+                .status,
+            StatusCode::OK
+        );
     })
     .await;
 }
@@ -309,7 +432,9 @@ async fn many_requests_share_a_connection_and_many_connections_the_service() {
                 tokio::time::sleep(SECOND / 100).await;
             }
         };
-        tokio::time::timeout(30 * SECOND, arrived).await.expect("all of it arrives");
+        tokio::time::timeout(30 * SECOND, arrived)
+            .await
+            .expect("all of it arrives");
         let mut names = collector.names();
         names.sort_unstable();
         assert_eq!(names, (0..400).collect::<Vec<_>>());

@@ -76,11 +76,16 @@ struct Opened<'a> {
 
 impl<'a> Opened<'a> {
     fn open(message: &'static Message, bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut opened = Self { envelope: Vec::new(), children: Vec::new() };
+        let mut opened = Self {
+            envelope: Vec::new(),
+            children: Vec::new(),
+        };
         for field in Fields::new(bytes) {
             let field = field.map_err(|fault| Malformed::new(message, fault))?;
             match (message.field(field.number).map(|known| known.kind), field.value) {
-                (Some(Kind::Message(inner)), Value::Bytes(child)) if inner.holds_items || std::ptr::eq(inner, &SPAN) => {
+                (Some(Kind::Message(inner)), Value::Bytes(child))
+                    if inner.holds_items || std::ptr::eq(inner, &SPAN) =>
+                {
                     opened.children.push((field.number, inner, child));
                 }
                 _ => opened.envelope.extend_from_slice(field.raw),

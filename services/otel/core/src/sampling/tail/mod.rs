@@ -97,13 +97,20 @@ impl TailSampler {
             match self.decided.get(group.trace_id) {
                 Some(keep) => {
                     let (request, spans) = (group.request, group.spans.len());
-                    decisions.push(Decision { keep, request, spans, early: false });
+                    decisions.push(Decision {
+                        keep,
+                        request,
+                        spans,
+                        early: false,
+                    });
                 }
                 None => self.hold(group, now),
             }
         }
         while self.traces.len() > self.settings.max_traces || self.bytes > self.settings.max_bytes {
-            let Some(decision) = self.decide_oldest(now, true, random) else { break };
+            let Some(decision) = self.decide_oldest(now, true, random) else {
+                break;
+            };
             decisions.push(decision);
         }
         Ok(decisions)
@@ -146,7 +153,12 @@ impl TailSampler {
         self.bytes -= trace.request.len();
         let keep = self.budgets.keep(&self.settings.policies, &trace.facts, now, random);
         self.decided.remember(id, keep);
-        Some(Decision { keep, request: trace.request, spans: trace.facts.spans(), early })
+        Some(Decision {
+            keep,
+            request: trace.request,
+            spans: trace.facts.spans(),
+            early,
+        })
     }
 
     /// Traces that wait, and their bytes.
@@ -165,7 +177,11 @@ struct Decided {
 
 impl Decided {
     fn new(most: usize) -> Self {
-        Self { most, kept: HashMap::new(), order: VecDeque::new() }
+        Self {
+            most,
+            kept: HashMap::new(),
+            order: VecDeque::new(),
+        }
     }
 
     fn get(&self, id: &[u8]) -> Option<bool> {

@@ -96,10 +96,12 @@ fn each_attribute(policies: &[Policy], visit: &mut dyn FnMut(&Attribute)) {
 const ATTRIBUTES: u32 = 1;
 
 fn of_resource(resource: &[u8]) -> impl Iterator<Item = &[u8]> {
-    Fields::new(resource).filter_map(Result::ok).filter_map(|field| match (field.number, field.value) {
-        (ATTRIBUTES, Value::Bytes(attribute)) => Some(attribute),
-        _ => None,
-    })
+    Fields::new(resource)
+        .filter_map(Result::ok)
+        .filter_map(|field| match (field.number, field.value) {
+            (ATTRIBUTES, Value::Bytes(attribute)) => Some(attribute),
+            _ => None,
+        })
 }
 
 impl Attribute {
@@ -137,11 +139,20 @@ impl Budgets {
             Policy::Composite(composite) => 1 + composite.parts.len() * 2,
             _ => 1,
         });
-        Self { second: 0, kept: vec![0; rates.sum()] }
+        Self {
+            second: 0,
+            kept: vec![0; rates.sum()],
+        }
     }
 
     /// Whether any policy wants the trace.
-    pub(super) fn keep(&mut self, policies: &[Policy], facts: &Facts, now: Duration, random: &mut dyn FnMut() -> f64) -> bool {
+    pub(super) fn keep(
+        &mut self,
+        policies: &[Policy],
+        facts: &Facts,
+        now: Duration,
+        random: &mut dyn FnMut() -> f64,
+    ) -> bool {
         if self.second != now.as_secs() {
             self.second = now.as_secs();
             self.kept.fill(0);
@@ -187,7 +198,9 @@ impl Budgets {
     }
 
     fn spend(&mut self, budget: usize, rate: u64, spans: usize) -> bool {
-        let Some(kept) = self.kept.get_mut(budget) else { return false };
+        let Some(kept) = self.kept.get_mut(budget) else {
+            return false;
+        };
         let after = *kept + spans as u64;
         if after > rate {
             return false;
