@@ -182,11 +182,11 @@ mod tests {
         #[test]
         fn a_bit_that_flips_ends_the_good_part_before_it(
             bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..10),
-            at in 0.0..1.0, bit in 0..8,
+            at in 0.0..1.0, bit in 0_u8..8,
         ) {
             let mut bytes = segment(&bodies);
             let at = (bytes.len() as f64 * at) as usize;
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1_u8 << bit;
             let scan = scan(&bytes);
             prop_assert!(scan.torn.is_some());
             prop_assert!(scan.good as usize <= at);

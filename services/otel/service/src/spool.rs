@@ -266,18 +266,7 @@ fn number_of(path: &Path) -> Option<u64> {
 
 /// So that a new file's name survives the machine too.
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems have no such thing.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
-            ) =>
-        {
-            Ok(())
-        }
-        result => result,
-    }
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -53,9 +53,9 @@ impl Connection {
             .into_request(&self.target)
             .map_err(|error| answer::rejected(format!("{url}: {error}")))?;
         // One that was closed while it was idle is noticed before anything is sent on it.
-        let mut open = match self.open.take() {
-            Some(mut open) if open.is_ready().await => open,
-            _ => self.open().await?,
+        let mut open = match self.usable().await {
+            Some(open) => open,
+            None => self.open().await?,
         };
         let response = open.send(request).await.map_err(|error| broken(&error))?;
         let result = match self.target.protocol {
@@ -69,6 +69,12 @@ impl Connection {
             reason: format!("{url}: {}", failure.reason),
             ..failure
         })
+    }
+
+    /// The connection that is there, if it still works.
+    async fn usable(&mut self) -> Option<Open> {
+        let mut open = self.open.take()?;
+        open.is_ready().await.then_some(open)
     }
 
     async fn open(&self) -> Result<Open, Failure> {

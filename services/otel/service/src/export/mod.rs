@@ -88,7 +88,12 @@ impl Exporter {
                 items: batch.items,
             }]
         };
-        let [body] = &*batch.bodies else { return whole() };
+        let body = match &*batch.bodies {
+            // What could not be read again was dropped and counted already.
+            [] => return Vec::new(),
+            [body] => body,
+            _ => return whole(),
+        };
         if batch.items <= self.limits.items && body.len() <= self.limits.bytes {
             return whole();
         }

@@ -37,8 +37,8 @@ use memory::Memory;
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
-/// How long the head of a request may take on a connection.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// How long a connection may be idle, or the head of a request take: SDKs send metrics once a minute.
+const HEAD_LIMIT: Duration = Duration::from_secs(300);
 
 /// What both receivers need.
 pub(crate) struct Receiver<C> {

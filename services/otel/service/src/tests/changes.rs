@@ -123,7 +123,7 @@ async fn whole_traces_are_kept_for_what_is_in_them_after_the_decision_wait() {
         tokio::time::sleep(5 * SECOND).await;
         send(&[span(2, 2000, 2), span(1, 2000, 1)]).await;
         tokio::time::sleep(4 * SECOND).await;
-        assert_eq!(collector.names(), []);
+        assert!(collector.names().is_empty());
         until(|| sidecar.sent() == 3).await;
         // Late spans follow what was decided.
         send(&[span(1, 2000, 2), span(3, 2000, 0)]).await;
