@@ -205,7 +205,12 @@ impl Runs {
             let expected: Vec<u32> = (1..).take(attempts.len()).collect();
             assert_eq!(attempts, &expected, "{id}; {}", keep());
             if let Some(last) = self.over.get(id) {
-                assert_eq!(attempts.last(), Some(last), "{id} ran again after it was over; {}", keep());
+                assert_eq!(
+                    attempts.last(),
+                    Some(last),
+                    "{id} ran again after it was over; {}",
+                    keep()
+                );
             }
         }
         for number in 0..JOBS {
@@ -251,12 +256,19 @@ fn fifty_leaders_are_killed_and_no_tick_is_lost_or_doubled() {
     assert!(terms > KILLS, "{terms} terms; {}", replicas.keep());
     runs.check(&replicas);
     // At most those that were in flight when a leader was killed.
-    assert!(interrupted <= KILLS * JOBS && repeated <= interrupted, "{}", replicas.keep());
+    assert!(
+        interrupted <= KILLS * JOBS && repeated <= interrupted,
+        "{}",
+        replicas.keep()
+    );
 }
 
 /// Sends a process a signal by name.
 fn signal(id: u32, name: &str) {
-    let sent = Command::new("kill").arg(format!("-{name}")).arg(id.to_string()).status();
+    let sent = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(id.to_string())
+        .status();
     assert!(sent.unwrap().success());
 }
 

@@ -74,7 +74,11 @@ async fn the_service_moves_on_when_its_server_is_about_to_go() {
     works(&workload, &client(&other).await).await;
     assert_eq!(metric(&workload, "nats_connected").await, 1.0);
     assert!(log(&workload).contains("about to go, moving to another one"));
-    assert!(!log(&workload).contains("disconnected"), "it did not wait to be let down: {}", log(&workload));
+    assert!(
+        !log(&workload).contains("disconnected"),
+        "it did not wait to be let down: {}",
+        log(&workload)
+    );
 }
 
 /// A port for the servers of a cluster among themselves.
@@ -113,7 +117,11 @@ async fn a_server_that_another_one_tells_of_is_used_when_that_one_dies() {
     std::io::Write::write_all(&mut outside, b"CONNECT {\"protocol\":1,\"verbose\":false}\r\nPING\r\n").unwrap();
     let deadline = std::time::Instant::now() + common::DEADLINE;
     while !info.contains(&format!("host.wasmcloud.internal:{}", told.port())) {
-        assert!(std::time::Instant::now() < deadline, "the servers do not find each other: {info}\n{}", known.log());
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the servers do not find each other: {info}\n{}",
+            known.log()
+        );
         let mut piece = [0; 4096];
         let count = std::io::Read::read(&mut outside, &mut piece).unwrap();
         info.push_str(&String::from_utf8_lossy(&piece[..count]));
@@ -146,15 +154,22 @@ async fn it_connects_again_after_pauses_that_grow_to_a_cap_and_are_random() {
         .filter_map(|line| line.split_once("retry_in=")?.1.split(' ').next())
         .map(|text| match text.strip_suffix("ms") {
             Some(milliseconds) => milliseconds.parse().unwrap(),
-            None => text.strip_suffix("\u{b5}s").map_or(0.0, |text| text.parse::<f64>().unwrap() / 1000.0),
+            None => text
+                .strip_suffix("\u{b5}s")
+                .map_or(0.0, |text| text.parse::<f64>().unwrap() / 1000.0),
         })
         .collect();
-    for (pause, most) in pauses.iter().zip([100.0, 200.0, 400.0].iter().chain(std::iter::repeat(&400.0))) {
+    for (pause, most) in pauses
+        .iter()
+        .zip([100.0, 200.0, 400.0].iter().chain(std::iter::repeat(&400.0)))
+    {
         assert!(pause <= most, "{pauses:?}");
     }
     assert!(pauses.iter().any(|pause| *pause > 200.0), "they grow: {pauses:?}");
     let later = &pauses[2..];
-    let (least, most) = later.iter().fold((f64::MAX, 0.0_f64), |(least, most), pause| (least.min(*pause), most.max(*pause)));
+    let (least, most) = later.iter().fold((f64::MAX, 0.0_f64), |(least, most), pause| {
+        (least.min(*pause), most.max(*pause))
+    });
     assert!(most - least > 100.0, "they are random: {pauses:?}");
     server.start_again().unwrap();
     works(&workload, &client(&server).await).await;
@@ -169,7 +184,10 @@ async fn what_is_published_while_there_is_no_server_waits_within_a_bound_and_all
     ready(&workload).await;
     let mut stream = common::connect(&workload, 4222).await;
     server.kill();
-    eventually("it is noticed", &workload, async || metric(&workload, "nats_connected").await == 0.0).await;
+    eventually("it is noticed", &workload, async || {
+        metric(&workload, "nats_connected").await == 0.0
+    })
+    .await;
     stream.write_all(b"CONNECT {\"verbose\":false}\r\n").await.unwrap();
     // Until it is not read any more: what is on the way then is in the sockets' buffers, not in the service.
     let mut sent = 0;
@@ -227,7 +245,10 @@ async fn inboxes_have_the_prefix_that_the_account_may_use() {
     let workload = base.clone().environment("NATS_INBOX_PREFIX", "_INBOX_team").start();
     ready(&workload).await;
     context.publish("orders", "1".into()).await.unwrap().await.unwrap();
-    eventually("it is handled", &workload, async || nats::count(&workload, "end orders") == 1).await;
+    eventually("it is handled", &workload, async || {
+        nats::count(&workload, "end orders") == 1
+    })
+    .await;
     let without = base.start();
     eventually("without it nobody is answered", &without, async || {
         log(&without).contains("Permissions Violation for Subscription to \"_INBOX.")
@@ -243,11 +264,17 @@ async fn what_is_larger_than_the_server_takes_is_refused_before_it_is_sent() {
     works(&workload, &outside).await;
     // A client of the endpoint is told of the limit, and is let go when it does not keep to it, as by the server.
     let mut stream = common::connect(&workload, 4222).await;
-    let said = format!("CONNECT {{\"verbose\":false}}\r\nPUB out 1001\r\n{}\r\nPING\r\n", "x".repeat(1001));
+    let said = format!(
+        "CONNECT {{\"verbose\":false}}\r\nPUB out 1001\r\n{}\r\nPING\r\n",
+        "x".repeat(1001)
+    );
     stream.write_all(said.as_bytes()).await.unwrap();
     let mut told = String::new();
     stream.read_to_string(&mut told).await.unwrap();
-    assert!(told.contains("\"max_payload\":1000") && told.ends_with("-ERR 'Maximum Payload Violation'\r\n"), "{told}");
+    assert!(
+        told.contains("\"max_payload\":1000") && told.ends_with("-ERR 'Maximum Payload Violation'\r\n"),
+        "{told}"
+    );
     // A reply of the handler is dropped and counted: it is the message and the headers that are added to it.
     let request = outside.request("greet", "x".repeat(990).into());
     let none = tokio::time::timeout(Duration::from_millis(500), request).await;

@@ -152,7 +152,9 @@ async fn overload(client: &async_nats::Client) -> usize {
 
 /// What the log says was lost, all lines together.
 fn losses(log: &str) -> usize {
-    let lines = log.lines().filter(|line| line.contains("too slow, messages are dropped"));
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("too slow, messages are dropped"));
     lines
         .map(|line| {
             let (_, rest) = line.split_once("count=").unwrap();
@@ -183,7 +185,10 @@ async fn at_twice_the_handlers_rate_each_message_is_handled_or_counted_and_logge
         // Half of them have no room, but for those that wait at the end, and a handler that needs a little longer.
         let dropped = dropped().await;
         assert!(dropped > sent / 4, "{policy}: only {dropped} of {sent} dropped");
-        eventually("the log tells of each", &workload, async || losses(&log(&workload)) == dropped).await;
+        eventually("the log tells of each", &workload, async || {
+            losses(&log(&workload)) == dropped
+        })
+        .await;
         let kept_last = printed(&workload).contains(&format!("end work 0/1 {}\n", sent - 1));
         assert!(kept_last || policy == "drop-new", "{policy} keeps the newest");
     }
@@ -200,9 +205,18 @@ async fn at_twice_the_handlers_rate_a_subscription_that_stops_reading_loses_noth
         .start();
     ready(&workload).await;
     let sent = overload(&client(&server).await).await;
-    eventually("all are handled", &workload, async || count(&workload, "end work") == sent).await;
-    assert_eq!(metric(&workload, r#"nats_dropped_total{subscription="default"}"#).await, 0.0);
-    assert_eq!(metric(&workload, r#"nats_received_total{subscription="default"}"#).await as usize, sent);
+    eventually("all are handled", &workload, async || {
+        count(&workload, "end work") == sent
+    })
+    .await;
+    assert_eq!(
+        metric(&workload, r#"nats_dropped_total{subscription="default"}"#).await,
+        0.0
+    );
+    assert_eq!(
+        metric(&workload, r#"nats_received_total{subscription="default"}"#).await as usize,
+        sent
+    );
     assert_eq!(log(&workload).matches("disconnected").count(), 0, "{}", log(&workload));
 }
 
@@ -222,7 +236,10 @@ async fn a_server_that_will_not_wait_for_one_that_stops_reading_is_told_of() {
     eventually("the server lets go of it", &workload, async || {
         for _ in 0..100 {
             let slow = headers(&[("Do", "sleep 50")]);
-            client.publish_with_headers("work", slow, body.clone().into()).await.unwrap();
+            client
+                .publish_with_headers("work", slow, body.clone().into())
+                .await
+                .unwrap();
         }
         client.flush().await.unwrap();
         server.log().contains("Slow Consumer")
@@ -244,15 +261,27 @@ async fn trace_context_comes_from_headers_and_goes_into_headers() {
     let client = client(&server).await;
     let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
     let parent = format!("00-{trace}-{span}-01");
-    let sent = headers(&[("traceparent", &parent), ("tracestate", "vendor=1"), ("Do", "trace,bare")]);
+    let sent = headers(&[
+        ("traceparent", &parent),
+        ("tracestate", "vendor=1"),
+        ("Do", "trace,bare"),
+    ]);
     let answer = client.request_with_headers("work", sent, "".into()).await.unwrap();
     let told = printed(&workload);
     let told = told.lines().find_map(|line| line.strip_prefix("trace ")).unwrap();
     let parts: Vec<&str> = told.split('-').collect();
-    assert_eq!((parts.len(), parts[0], parts[1], parts[3]), (4, "00", trace, "01"), "{told}");
+    assert_eq!(
+        (parts.len(), parts[0], parts[1], parts[3]),
+        (4, "00", trace, "01"),
+        "{told}"
+    );
     assert_ne!(parts[2], span, "the call is a span of its own");
     let answered = answer.headers.unwrap();
-    assert_eq!(answered.get("traceparent").unwrap().as_str(), told, "the reply belongs to the call");
+    assert_eq!(
+        answered.get("traceparent").unwrap().as_str(),
+        told,
+        "the reply belongs to the call"
+    );
 
     // Without one a trace begins; what is no trace context is none.
     for wrong in ["", "00-xyz-1-01"] {
@@ -260,7 +289,10 @@ async fn trace_context_comes_from_headers_and_goes_into_headers() {
         let answer = client.request_with_headers("work", sent, "".into()).await.unwrap();
         let answered = answer.headers.unwrap();
         let fresh = answered.get("traceparent").unwrap().as_str();
-        assert!(fresh.starts_with("00-") && fresh.len() == 55 && !fresh.contains(trace), "{fresh}");
+        assert!(
+            fresh.starts_with("00-") && fresh.len() == 55 && !fresh.contains(trace),
+            "{fresh}"
+        );
     }
 }
 

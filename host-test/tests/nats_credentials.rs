@@ -31,7 +31,9 @@ async fn is_refused(workload: &Workload) {
     })
     .await;
     let log = log(workload);
-    let told = log.lines().filter(|line| line.contains("does not take the credentials:"));
+    let told = log
+        .lines()
+        .filter(|line| line.contains("does not take the credentials:"));
     let told: Vec<&str> = told.collect();
     assert!(told.len() == 1 && told[0].contains("ERROR"), "{log}");
     assert_eq!(workload.status().state, Phase::Running);
@@ -172,7 +174,9 @@ async fn a_jwt_is_taken_as_credentials_text_as_a_file_and_with_its_seed_and_anot
     fs::write(folder.path().join("user.creds"), creds(&user_jwt)).unwrap();
     let server = NatsServer::with_config(&lines).unwrap();
     for variable in ["NATS_CREDS", "NATS_CREDS_FILE"] {
-        let workload = with(&server, &[(variable, "/secrets/user.creds")]).volume(folder.path(), "/secrets").start();
+        let workload = with(&server, &[(variable, "/secrets/user.creds")])
+            .volume(folder.path(), "/secrets")
+            .start();
         ready(&workload).await;
         are_secret(&workload, &[&seed, &user_jwt]).await;
     }
@@ -183,16 +187,38 @@ async fn a_credential_that_cannot_be_one_ends_the_service_and_is_not_shown() {
     let server = NatsServer::start().unwrap();
     for (variables, said) in [
         (&[("NATS_NKEY", "SUs3cr3t")][..], "NATS_NKEY is not an nkey seed"),
-        (&[("NATS_JWT", "s3cr3t")], "NATS_JWT is set and NATS_NKEY, the seed that signs, is not"),
-        (&[("NATS_CREDS", "-----BEGIN s3cr3t")], "NATS_CREDS holds no -----BEGIN NATS USER JWT-----"),
-        (&[("NATS_CREDS", "/s3cr3t.creds")], "NATS_CREDS is neither the text of a credentials file nor the path"),
-        (&[("NATS_PASSWORD", "s3cr3t")], "NATS_PASSWORD is set and NATS_USER is not"),
         (
-            &[("NATS_TOKEN", "s3cr3t"), ("NATS_USER", "me"), ("NATS_PASSWORD", "s3cr3t")],
+            &[("NATS_JWT", "s3cr3t")],
+            "NATS_JWT is set and NATS_NKEY, the seed that signs, is not",
+        ),
+        (
+            &[("NATS_CREDS", "-----BEGIN s3cr3t")],
+            "NATS_CREDS holds no -----BEGIN NATS USER JWT-----",
+        ),
+        (
+            &[("NATS_CREDS", "/s3cr3t.creds")],
+            "NATS_CREDS is neither the text of a credentials file nor the path",
+        ),
+        (
+            &[("NATS_PASSWORD", "s3cr3t")],
+            "NATS_PASSWORD is set and NATS_USER is not",
+        ),
+        (
+            &[
+                ("NATS_TOKEN", "s3cr3t"),
+                ("NATS_USER", "me"),
+                ("NATS_PASSWORD", "s3cr3t"),
+            ],
             "NATS_USER and NATS_TOKEN are both set",
         ),
-        (&[("NATS_URL", "http://me:s3cr3t@nats.example")], "the scheme is not nats or tls"),
-        (&[("NATS_KEY", "-----BEGIN PRIVATE KEY-----\ns3cr3t")], "NATS_CA, NATS_CERT, NATS_KEY"),
+        (
+            &[("NATS_URL", "http://me:s3cr3t@nats.example")],
+            "the scheme is not nats or tls",
+        ),
+        (
+            &[("NATS_KEY", "-----BEGIN PRIVATE KEY-----\ns3cr3t")],
+            "NATS_CA, NATS_CERT, NATS_KEY",
+        ),
     ] {
         let (status, stdout, stderr) = with(&server, variables).run().await;
         assert_eq!(status.state, Phase::Error, "{variables:?}");

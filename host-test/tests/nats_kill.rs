@@ -278,7 +278,10 @@ async fn a_hundred_kills_lose_no_message_and_repeat_none_without_a_kill() {
     let lost: Vec<_> = handled.iter().filter(|id| !found.ended.contains(**id)).collect();
     assert!(lost.is_empty(), "{} lost: {lost:?}; {}", lost.len(), keep(&log, seed));
     assert_eq!(found.ended.len(), handled.len(), "{}", keep(&log, seed));
-    let wanted: BTreeMap<String, Fate> = expected.into_iter().filter(|(_, fate)| fate.reason().is_some()).collect();
+    let wanted: BTreeMap<String, Fate> = expected
+        .into_iter()
+        .filter(|(_, fate)| fate.reason().is_some())
+        .collect();
     check_the_dead_letters(&context, &wanted).await;
 }
 
@@ -307,7 +310,11 @@ async fn wait_until_all_are_done(context: &jetstream::Context, log: &Path, seed:
                 keep(log, seed)
             );
         }
-        assert!(Instant::now() < deadline, "the broker is not there; {}", keep(log, seed));
+        assert!(
+            Instant::now() < deadline,
+            "the broker is not there; {}",
+            keep(log, seed)
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -389,7 +396,9 @@ async fn check_the_dead_letters(context: &jetstream::Context, wanted: &BTreeMap<
         let headers = letter.headers.as_ref().unwrap();
         let header = |name: &str| headers.get(name).map_or("", |value| value.as_str());
         let id = String::from_utf8(letter.payload.to_vec()).unwrap();
-        let fate = wanted.get(&id).unwrap_or_else(|| panic!("{id} is a dead letter: {headers:?}"));
+        let fate = wanted
+            .get(&id)
+            .unwrap_or_else(|| panic!("{id} is a dead letter: {headers:?}"));
         assert_eq!(header("Dead-Letter-Msg-Id"), id);
         assert_eq!(header("Tag"), format!("tag-{id}"), "the headers are the original's");
         assert_eq!(header("Do"), fate.action().unwrap());

@@ -80,7 +80,8 @@ async fn an_authority_of_ones_own_is_trusted_and_nobody_else() {
         for variables in [&[][..], &[("NATS_CA", other.as_str())]] {
             let stranger = with(&server, variables).start();
             eventually("it is not trusted", &stranger, async || {
-                log(&stranger).contains("not connected") && log(&stranger).contains("from an authority that is not trusted")
+                log(&stranger).contains("not connected")
+                    && log(&stranger).contains("from an authority that is not trusted")
             })
             .await;
             assert!(!log(&stranger).contains("tls=true"));
@@ -140,7 +141,12 @@ async fn a_client_certificate_is_shown_where_the_server_wants_one_and_its_key_to
 #[tokio::test]
 async fn the_handshake_may_come_before_everything_else() {
     // Servers have known it since 2.10.
-    let (server, certificates) = tls(NatsServer::start().unwrap(), NAME, false, "verify: true, handshake_first: true");
+    let (server, certificates) = tls(
+        NatsServer::start().unwrap(),
+        NAME,
+        false,
+        "verify: true, handshake_first: true",
+    );
     shows_its_certificate(&server, &certificates, "true").await;
 }
 

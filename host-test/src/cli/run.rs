@@ -60,7 +60,11 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error.context(format!("workload \"{}\" cannot start", spec.name))),
     };
     announce(&workload, &spec, options.http.is_some());
-    runtime.block_on(until_ended(workload, stop.after(arguments.run_for), arguments.status_json))
+    runtime.block_on(until_ended(
+        workload,
+        stop.after(arguments.run_for),
+        arguments.status_json,
+    ))
 }
 
 /// Compiles and starts, with a spinner on a terminal: a large component takes seconds the first time.

@@ -34,7 +34,9 @@ pub fn with(server: &NatsServer, variables: &[(&str, &str)]) -> Builder {
         .environment("NATS_SUBJECTS", "greet")
         .environment("NATS_RECONNECT_MAX", "100ms")
         .environment("MAINSTAY_LOG", "trace");
-    variables.iter().fold(base, |base, (name, value)| base.environment(name, value))
+    variables
+        .iter()
+        .fold(base, |base, (name, value)| base.environment(name, value))
 }
 
 /// A native client of the server itself.
@@ -122,6 +124,9 @@ pub async fn are_secret(workload: &Workload, secrets: &[&str]) {
     ];
     assert!(seen[0].contains("connected"), "{}", seen[0]);
     for secret in secrets {
-        assert!(seen.iter().all(|text| !text.contains(secret)), "{secret} is shown: {seen:?}");
+        assert!(
+            seen.iter().all(|text| !text.contains(secret)),
+            "{secret} is shown: {seen:?}"
+        );
     }
 }

@@ -197,7 +197,10 @@ mod tests {
     fn a_lease_is_up_when_nobody_wrote_it_for_as_long_as_it_says() {
         let seconds = Duration::from_secs;
         let mut watch = Watch::default();
-        assert!(!watch.is_up(7, seconds(10), seconds(100)), "it may have been written just now");
+        assert!(
+            !watch.is_up(7, seconds(10), seconds(100)),
+            "it may have been written just now"
+        );
         assert!(!watch.is_up(7, seconds(10), seconds(109)));
         assert!(!watch.is_up(8, seconds(10), seconds(110)), "it was written");
         assert!(!watch.is_up(8, seconds(10), seconds(119)));

@@ -29,7 +29,9 @@ impl Election {
     /// # Errors
     /// The first setting that is wrong, in one line.
     pub fn read(settings: &mut Settings) -> Result<Option<Self>, ConfigError> {
-        let chosen = settings.or("election", false, |value| value.one_of(&[("off", false), ("nats", true)]))?;
+        let chosen = settings.or("election", false, |value| {
+            value.one_of(&[("off", false), ("nats", true)])
+        })?;
         let bucket = settings.or("election_bucket", "mainstay".to_owned(), |value| {
             match value.text()? {
                 name if kv::is_bucket(name) => Ok(name.to_owned()),
@@ -95,9 +97,7 @@ mod tests {
         join(configuration, election)
     }
 
-    fn with_election(
-        more: &[(&'static str, &'static str)],
-    ) -> Result<(Configuration, Option<Election>), ConfigError> {
+    fn with_election(more: &[(&'static str, &'static str)]) -> Result<(Configuration, Option<Election>), ConfigError> {
         read(&[ELECTION, more].concat())
     }
 
@@ -146,11 +146,17 @@ mod tests {
                 &[("CRON_ELECTION_TTL", "100ms")],
                 "CRON_ELECTION_TTL \"100ms\": not in 1s-10m",
             ),
-            (&[("NATS_USER", "me")], "NATS_USER is set and NATS_PASSWORD is not, must be both"),
+            (
+                &[("NATS_USER", "me")],
+                "NATS_USER is set and NATS_PASSWORD is not, must be both",
+            ),
         ] {
             assert_eq!(with_election(more).unwrap_err().to_string(), error);
         }
         let error = read(&[DAILY, ("CRON_ELECTION", "nats")]).unwrap_err();
-        assert_eq!(error.to_string(), "NATS_URL is not set, for example NATS_URL=\"nats://nats.example:4222\"");
+        assert_eq!(
+            error.to_string(),
+            "NATS_URL is not set, for example NATS_URL=\"nats://nats.example:4222\""
+        );
     }
 }

@@ -41,7 +41,10 @@ mod export {
 
     impl wasip3::exports::cli::run::Guest for Cron {
         async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("cron", |context| crate::start(context, mainstay_cron::component::Imported)).await
+            mainstay_runtime::run("cron", |context| {
+                crate::start(context, mainstay_cron::component::Imported)
+            })
+            .await
         }
     }
 }

@@ -31,7 +31,11 @@ impl Report {
             health: context.health.clone(),
             leading: metrics.gauge("cron_leading", "Whether this replica runs the jobs: 1 if so.", &[]),
             terms: metrics.counter("cron_terms_total", "Times this replica began to lead.", &[]),
-            connected: metrics.gauge("cron_nats_connected", "Whether there is a connection to a NATS server.", &[]),
+            connected: metrics.gauge(
+                "cron_nats_connected",
+                "Whether there is a connection to a NATS server.",
+                &[],
+            ),
             leader: RefCell::default(),
             unseen: RefCell::default(),
             refusal: RefCell::default(),

@@ -174,7 +174,11 @@ impl Term for NatsTerm {
                 }
                 // Nobody writes over what a lease names. Somebody has deleted it, or restored the bucket in part.
                 Ok(_) => {
-                    tracing::error!(key, revision, "the state is not where the lease says it is, beginning anew");
+                    tracing::error!(
+                        key,
+                        revision,
+                        "the state is not where the lease says it is, beginning anew"
+                    );
                     return Ok(None);
                 }
                 Err(error) => self.pause(&error).await,

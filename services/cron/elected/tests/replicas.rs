@@ -105,7 +105,10 @@ impl Replica {
         let (stop, stopped) = oneshot::channel();
         let (url, ledger, shown) = (url.to_owned(), ledger.clone(), leads.clone());
         let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             let tasks = LocalSet::new();
             tasks.block_on(&runtime, async {
                 tokio::select! {

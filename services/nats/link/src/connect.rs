@@ -10,8 +10,8 @@ use mainstay_nats_core::protocol::to_server;
 use mainstay_runtime::net::{self, Dialer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::settings::Connection;
 use crate::servers::Server;
+use crate::settings::Connection;
 
 /// A stream of bytes, with or without TLS.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {}

@@ -115,7 +115,9 @@ impl Bucket {
         match api::answer::<api::Made>(&answer.payload) {
             Err(AnswerError::Api(error)) if error.err_code == MESSAGE_NOT_FOUND => Ok(None),
             Err(error) => Err(self.refused(error)),
-            Ok(_) => Err(KvError::Answer(AnswerError::Unreadable("it holds no message".to_owned()))),
+            Ok(_) => Err(KvError::Answer(AnswerError::Unreadable(
+                "it holds no message".to_owned(),
+            ))),
         }
     }
 
@@ -154,9 +156,7 @@ impl Bucket {
     fn refused(&self, error: AnswerError) -> KvError {
         match error {
             AnswerError::Api(error) if error.err_code == STREAM_NOT_FOUND => KvError::NoBucket(self.name.clone()),
-            AnswerError::Api(error)
-                if matches!(error.err_code, WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_CONSTANT) =>
-            {
+            AnswerError::Api(error) if matches!(error.err_code, WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_CONSTANT) => {
                 KvError::Conflict
             }
             error => KvError::Answer(error),

@@ -11,10 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
 use crate::bridge::Bridge;
-use crate::settings::Connection;
 use crate::connect::{Connected, READ, Transport, connect};
 use crate::observer::{NotConnected, Observer, Peer};
 use crate::servers::{Server, Servers};
+use crate::settings::Connection;
 
 /// The one who holds the connection.
 pub struct Link {
