@@ -12,11 +12,10 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::process::HostProcess;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -71,36 +70,6 @@ spec:
     )
 }
 
-/// Starts the host; what it and its guests write is appended to one file, in the order of writing.
-fn start(manifest: &Path, log: &Path, arguments: &[&str]) -> Child {
-    let log: File = OpenOptions::new().append(true).create(true).open(log).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_host-test"))
-        .arg("run")
-        .arg(manifest)
-        // Beside it the host keeps what it compiled, so that starts are quick.
-        .arg("--components")
-        .arg(common::target().join("components"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap()
-}
-
-/// Waits until the service is ready.
-fn wait_for_start(log: &Path) {
-    let began = Instant::now();
-    while !std::fs::read_to_string(log).unwrap().contains("ready") {
-        assert!(
-            began.elapsed() < common::DEADLINE,
-            "{}",
-            std::fs::read_to_string(log).unwrap()
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// The value of a field of a log line: `job="job-1"`.
 fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let start = line.find(&format!(" {name}=\""))? + name.len() + 3;
@@ -114,30 +83,27 @@ fn two_hundred_kills_lose_no_tick_and_repeat_none_that_is_over() {
     std::fs::create_dir(folder.path().join("state")).unwrap();
     std::fs::write(&path, manifest(&folder.path().join("state"))).unwrap();
 
-    let mut first = start(&path, &log, &[]);
-    wait_for_start(&log);
-    first.kill().unwrap();
-    first.wait().unwrap();
+    let first = HostProcess::start(&path, &log, &[]);
+    first.wait_for("ready");
+    drop(first);
     // Again, now that the components are compiled.
     let began = Instant::now();
     std::fs::write(&log, "").unwrap();
-    let mut second = start(&path, &log, &[]);
-    wait_for_start(&log);
+    let second = HostProcess::start(&path, &log, &[]);
+    second.wait_for("ready");
     let up = began.elapsed();
-    second.kill().unwrap();
-    second.wait().unwrap();
+    drop(second);
 
     let seed = rand::random();
     println!("seed {seed}, up after {up:?}");
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..KILLS {
-        let mut host = start(&path, &log, &[]);
+        let mut host = HostProcess::start(&path, &log, &[]);
         // From before the service is up to well after: what is killed is the host, at whatever it does.
         std::thread::sleep(up.mul_f64(random.random_range(0.5..1.0)) + AT_WORK.mul_f64(random.random()));
-        host.kill().unwrap();
-        host.wait().unwrap();
+        host.kill();
     }
-    let status = start(&path, &log, &["--for", "8s"]).wait().unwrap();
+    let status = HostProcess::start(&path, &log, &["--for", "8s"]).wait();
     assert!(status.success());
 
     let text = std::fs::read_to_string(&log).unwrap();

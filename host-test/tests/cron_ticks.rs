@@ -152,3 +152,40 @@ async fn a_component_that_returns_errors_is_tried_again_or_not_as_it_says() {
     assert_eq!(dead("late"), "1 no result within 50ms");
     assert_eq!(workload.stop().await.state, Phase::Completed);
 }
+
+#[tokio::test]
+async fn an_attempt_is_a_span_of_its_run_s_trace_to_the_job_the_events_and_the_log() {
+    let workload = service("cron-open")
+        .component_with("test/cron-recorder", |component| {
+            let variables = &mut component.resources.environment;
+            variables.insert("RECORDER_EVENTS".to_owned(), "all".to_owned());
+        })
+        .environment("CRON_SCHEDULE", "@reboot")
+        .environment("CRON_PAYLOAD", "retry")
+        .environment("CRON_RETRIES", "1")
+        .environment("CRON_RETRY_MIN", "10ms")
+        .start();
+    said(&workload, "event finished job@").await;
+    let log = workload.stderr().unwrap().text();
+    let traceparents = |start: &str| -> Vec<String> {
+        let lines = lines(&workload, start);
+        lines
+            .iter()
+            .map(|line| line.rsplit_once("traceparent=").unwrap().1.to_owned())
+            .collect()
+    };
+    let told = traceparents("run job@");
+    assert_eq!(traceparents("event started job@"), told);
+    assert_eq!(traceparents("event finished job@"), told[1..]);
+    let [trace, other] = [&told[0], &told[1]].map(|each| each[3..35].to_owned());
+    assert_eq!(trace, other, "one trace a run");
+    assert_ne!(told[0], told[1], "one span an attempt");
+    for line in ["attempt failed", "tick"] {
+        let line = log
+            .lines()
+            .find(|logged| logged.contains(&format!(": {line} ")))
+            .unwrap();
+        assert!(line.contains(&format!("trace=\"{trace}\"")), "{line}");
+    }
+    assert_eq!(workload.stop().await.state, Phase::Completed);
+}

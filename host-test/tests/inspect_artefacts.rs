@@ -67,6 +67,28 @@ fn the_closed_cron_needs_a_job_alone() {
 }
 
 #[test]
+fn each_nats_service_needs_the_handler_that_it_is_for() {
+    for (name, required) in [
+        ("nats", &["mainstay:nats/handler@0.1.0"][..]),
+        ("nats-messaging", &["wasmcloud:messaging/handler@0.3.0"]),
+        ("nats-endpoint", &[]),
+    ] {
+        let service = inspected(name);
+        assert_eq!(names(&service["required"]), required, "{name}");
+        assert_eq!(names(&service["optional"]), Vec::<&str>::new(), "{name}");
+    }
+    let open = inspected("nats-open");
+    assert_eq!(
+        names(&open["optional"]),
+        [
+            "mainstay:nats/filter@0.1.0",
+            "mainstay:nats/events@0.1.0",
+            "mainstay:nats/watcher@0.1.0"
+        ]
+    );
+}
+
+#[test]
 fn no_component_that_users_get_has_anything_to_warn_of() {
     for name in [
         "cron",
@@ -75,6 +97,14 @@ fn no_component_that_users_get_has_anything_to_warn_of() {
         "cron-invoke-adapter",
         "example-cron",
         "health",
+        "nats",
+        "nats-open",
+        "nats-messaging",
+        "nats-endpoint",
+        "nats-client",
+        "messaging-sync-adapter",
+        "example-nats",
+        "example-nats-client",
     ] {
         assert_eq!(inspected(name)["warnings"], serde_json::json!([]), "{name}");
     }

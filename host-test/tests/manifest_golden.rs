@@ -115,19 +115,31 @@ fn every_example_s_manifest_is_valid_and_all_of_it_has_an_effect() {
 }
 
 #[test]
-fn the_cluster_s_manifest_runs_here_too() {
-    let text = fs::read_to_string(root().join("deploy/kubernetes/base/workload.yaml")).unwrap();
-    // Kustomize makes this one in the cluster.
-    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cron}\ndata: {CRON_SCHEDULE: '@every 1s'}\n";
-    let loaded = read_with_all_images("base/workload.yaml", &format!("{text}{config}"));
-    let service = loaded.spec.service.unwrap();
-    assert_eq!(service.resources.environment["CRON_SCHEDULE"], "@every 1s");
-    assert_eq!(loaded.spec.components[0].name, "health");
+fn the_cluster_s_manifests_run_here_too() {
+    for (folder, name, setting, components) in [
+        ("base", "cron", "CRON_SCHEDULE", &["health"][..]),
+        ("nats", "nats", "NATS_SUBJECTS", &["nats-client", "health"]),
+    ] {
+        let file = format!("deploy/kubernetes/{folder}/workload.yaml");
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        // Kustomize makes this one in the cluster.
+        let config =
+            format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{{setting}: x}}\n");
+        let loaded = read_with_all_images(&file, &format!("{text}{config}"));
+        let service = loaded.spec.service.unwrap();
+        assert_eq!(service.resources.environment[setting], "x");
+        let names: Vec<&str> = loaded
+            .spec
+            .components
+            .iter()
+            .map(|component| &*component.name)
+            .collect();
+        assert_eq!(names, components);
+    }
 }
 
 #[test]
-fn the_wash_project_is_read_from_its_folder_and_from_its_file() {
-    let folder = root().join("deploy/wash/cron");
+fn the_wash_projects_are_read_from_their_folders_and_from_their_files() {
     let read = |path: &Path| match manifest::load(path, &root().join("target/components")) {
         Ok(loaded) => format!("{:?}", loaded.spec),
         // Its components may not be built yet; anything else is wrong.
@@ -142,7 +154,10 @@ fn the_wash_project_is_read_from_its_folder_and_from_its_file() {
             "unbuilt".to_owned()
         }
     };
-    assert_eq!(read(&folder), read(&folder.join(".wash/config.yaml")));
+    for name in ["cron", "nats"] {
+        let folder = root().join("deploy/wash").join(name);
+        assert_eq!(read(&folder), read(&folder.join(".wash/config.yaml")));
+    }
 }
 
 /// One character after the other is replaced by each of those that mean something to YAML.

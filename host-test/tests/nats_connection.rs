@@ -1,4 +1,4 @@
-//! The connection to the server: who the service is, TLS, names, servers that come and go.
+//! The connection to the server: servers that come and go, what waits meanwhile, and what is not sent at all.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,137 +11,13 @@
 mod common;
 mod nats;
 
-use std::fs;
+use std::time::Duration;
 
-use base64::Engine as _;
+use futures::StreamExt;
 use mainstay_host_test::workload::{Phase, Workload};
 use mainstay_peers::NatsServer;
-use nats::{client, eventually, handler, log, metric, page, ready};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-
-async fn works(workload: &Workload, client: &async_nats::Client) {
-    ready(workload).await;
-    let answer = client.request("greet", "hello".into()).await.unwrap();
-    assert_eq!(answer.payload, "hello");
-}
-
-/// A wrong credential is told once, as an error, and shown nowhere.
-async fn is_refused(workload: &Workload, secret: &str) {
-    eventually("it is refused", workload, async || {
-        page(workload, "/readyz")
-            .await
-            .contains("does not take the credentials")
-    })
-    .await;
-    eventually("it is tried again", workload, async || {
-        metric(workload, "nats_connection_failures_total").await > 2.0
-    })
-    .await;
-    let log = log(workload);
-    assert_eq!(log.matches("does not take the credentials:").count(), 1, "{log}");
-    assert!(!log.contains(secret), "{log}");
-    assert!(!page(workload, "/metrics").await.contains(secret));
-}
-
-#[tokio::test]
-async fn a_token_is_taken_and_a_wrong_one_refused_once() {
-    let server = NatsServer::with_config("authorization { token: s3cr3t }").unwrap();
-    let client = async_nats::ConnectOptions::with_token("s3cr3t".to_owned())
-        .connect(server.url())
-        .await
-        .unwrap();
-    let base = handler(&server)
-        .environment("NATS_SUBJECTS", "greet")
-        .environment("NATS_RECONNECT_MAX", "100ms");
-    works(&base.clone().environment("NATS_TOKEN", "s3cr3t").start(), &client).await;
-    is_refused(&base.environment("NATS_TOKEN", "wr0ng").start(), "wr0ng").await;
-}
-
-#[tokio::test]
-async fn user_and_password_are_taken_from_variables_and_from_the_url() {
-    let server = NatsServer::with_config("authorization { user: me, password: \"p@ss\" }").unwrap();
-    let options = async_nats::ConnectOptions::with_user_and_password("me".to_owned(), "p@ss".to_owned());
-    let client = options.connect(server.url()).await.unwrap();
-    let base = handler(&server)
-        .environment("NATS_SUBJECTS", "greet")
-        .environment("NATS_RECONNECT_MAX", "100ms");
-    let by_variables = base
-        .clone()
-        .environment("NATS_USER", "me")
-        .environment("NATS_PASSWORD", "p@ss");
-    works(&by_variables.start(), &client).await;
-    let url = format!("nats://me:p%40ss@host.wasmcloud.internal:{}", server.port());
-    works(&base.clone().environment("NATS_URL", &url).start(), &client).await;
-    let wrong = base
-        .environment("NATS_USER", "me")
-        .environment("NATS_PASSWORD", "wr0ng");
-    is_refused(&wrong.start(), "wr0ng").await;
-}
-
-#[tokio::test]
-async fn an_nkey_signs_for_the_service() {
-    let key = nkeys::KeyPair::new_user();
-    let (public, seed) = (key.public_key(), key.seed().unwrap());
-    let server = NatsServer::with_config(&format!("authorization {{ users: [ {{ nkey: {public} }} ] }}")).unwrap();
-    let client = async_nats::ConnectOptions::with_nkey(seed.clone())
-        .connect(server.url())
-        .await
-        .unwrap();
-    let base = handler(&server).environment("NATS_SUBJECTS", "greet");
-    works(&base.environment("NATS_NKEY", &seed).start(), &client).await;
-}
-
-/// A claim that `issuer` makes of `subject`, as NATS signs them (ADR-14).
-fn jwt(issuer: &nkeys::KeyPair, subject: &str, claims: &str) -> String {
-    let encode = |bytes: &[u8]| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    let head = encode(br#"{"typ":"JWT","alg":"ed25519-nkey"}"#);
-    let issuer_key = issuer.public_key();
-    let body = format!(
-        r#"{{"jti":"{subject}","iat":1700000000,"iss":"{issuer_key}","name":"test","sub":"{subject}","nats":{claims}}}"#
-    );
-    let signed = format!("{head}.{}", encode(body.as_bytes()));
-    let signature = encode(&issuer.sign(signed.as_bytes()).unwrap());
-    format!("{signed}.{signature}")
-}
-
-#[tokio::test]
-async fn a_credentials_file_is_taken_as_text_and_a_revoked_one_is_refused() {
-    let [operator, account, user] = [
-        nkeys::KeyPair::new_operator(),
-        nkeys::KeyPair::new_account(),
-        nkeys::KeyPair::new_user(),
-    ];
-    let operator_jwt = jwt(&operator, &operator.public_key(), r#"{"type":"operator","version":2}"#);
-    let limits = r#"{"subs":-1,"data":-1,"payload":-1,"imports":-1,"exports":-1,"wildcards":true,"conn":-1,"leaf":-1}"#;
-    let account_claims = format!(r#"{{"type":"account","version":2,"limits":{limits}}}"#);
-    let account_jwt = jwt(&operator, &account.public_key(), &account_claims);
-    let user_claims = r#"{"type":"user","version":2,"subs":-1,"data":-1,"payload":-1}"#;
-    let user_jwt = jwt(&account, &user.public_key(), user_claims);
-    let seed = user.seed().unwrap();
-    let lines = format!(
-        "operator: {operator_jwt}\nresolver: MEMORY\nresolver_preload {{ {}: {account_jwt} }}",
-        account.public_key()
-    );
-    let server = NatsServer::with_config(&lines).unwrap();
-    let creds = |jwt: &str| {
-        format!(
-            "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
-             -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
-        )
-    };
-    let options = async_nats::ConnectOptions::with_credentials(&creds(&user_jwt)).unwrap();
-    let client = options.connect(server.url()).await.unwrap();
-    let base = handler(&server)
-        .environment("NATS_SUBJECTS", "greet")
-        .environment("NATS_RECONNECT_MAX", "100ms");
-    works(
-        &base.clone().environment("NATS_CREDS", &creds(&user_jwt)).start(),
-        &client,
-    )
-    .await;
-    let foreign = jwt(&nkeys::KeyPair::new_account(), &user.public_key(), user_claims);
-    is_refused(&base.environment("NATS_CREDS", &creds(&foreign)).start(), &seed).await;
-}
+use nats::{client, eventually, handler, log, metric, page, ready, with, works};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn a_server_that_is_not_there_at_start_is_a_state() {
@@ -169,128 +45,243 @@ async fn a_wrong_setting_ends_the_service_with_one_line() {
     );
 }
 
+/// Lets the service reach another server of the test as well.
+fn reaching(builder: common::Builder, port: u16) -> common::Builder {
+    builder.with_service(|service| service.resources.allowed_host_loopback_ports.push(port))
+}
+
+fn url(port: u16) -> String {
+    format!("nats://host.wasmcloud.internal:{port}")
+}
+
+fn was_connected_to(workload: &Workload, server: &NatsServer) -> bool {
+    log(workload).contains(&format!(" connected server={} ", url(server.port())))
+}
+
 #[tokio::test]
 async fn the_service_moves_on_when_its_server_is_about_to_go() {
     let lame = NatsServer::with_config("lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"10s\"").unwrap();
-    let other = NatsServer::start().unwrap();
-    let urls = [lame.port(), other.port()]
-        .map(|port| format!("nats://host.wasmcloud.internal:{port}"))
-        .join(",");
-    let workload = handler(&lame)
-        .environment("NATS_SUBJECTS", "greet")
-        .environment("NATS_URL", &urls)
-        .with_service(|service| service.resources.allowed_host_loopback_ports.push(other.port()))
-        .start();
-    ready(&workload).await;
-    // Either of them may have been the first.
-    let was = |server: &NatsServer| {
-        log(&workload).contains(&format!(
-            "connected server=nats://host.wasmcloud.internal:{}",
-            server.port()
-        ))
-    };
-    if !was(&lame) {
-        return;
-    }
+    let mut other = NatsServer::start().unwrap();
+    // Not there at first, so that the service is with the one that will go.
+    other.kill();
+    let urls = [&lame, &other].map(|server| url(server.port())).join(",");
+    let workload = reaching(with(&lame, &[("NATS_URL", &urls)]), other.port()).start();
+    works(&workload, &client(&lame).await).await;
+    other.start_again().unwrap();
+    assert!(!was_connected_to(&workload, &other));
     lame.signal("ldm").unwrap();
-    eventually("it has moved", &workload, async || was(&other)).await;
+    eventually("it has moved", &workload, async || was_connected_to(&workload, &other)).await;
     works(&workload, &client(&other).await).await;
     assert_eq!(metric(&workload, "nats_connected").await, 1.0);
+    assert!(log(&workload).contains("about to go, moving to another one"));
+    assert!(
+        !log(&workload).contains("disconnected"),
+        "it did not wait to be let down: {}",
+        log(&workload)
+    );
 }
 
-/// An authority, and a server's certificate for a name; files in the server's folder.
-struct Certificates {
-    authority: String,
-    lines: String,
-    client: (String, String),
+/// A port for the servers of a cluster among themselves.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
-fn certificates(folder: &std::path::Path, name: &str) -> Certificates {
-    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let issue = |name: &str| {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()])
-            .unwrap()
-            .signed_by(&key, &authority)
-            .unwrap();
-        (certificate.pem(), key.serialize_pem())
-    };
-    let (certificate, key) = issue(name);
-    for (file, text) in [("ca.pem", authority.pem()), ("cert.pem", certificate), ("key.pem", key)] {
-        fs::write(folder.join(file), text).unwrap();
+#[tokio::test]
+async fn a_server_that_another_one_tells_of_is_used_when_that_one_dies() {
+    let [mut known, mut told] = [NatsServer::start().unwrap(), NatsServer::start().unwrap()];
+    let routes = [free_port(), free_port()];
+    for (server, own, name) in [(&mut known, routes[0], "known"), (&mut told, routes[1], "told")] {
+        // How others reach it: the machine's loopback has another name in a workload.
+        let advertised = url(server.port());
+        let advertised = advertised.strip_prefix("nats://").unwrap();
+        let lines = format!(
+            "server_name: {name}\nclient_advertise: \"{advertised}\"\n\
+             cluster {{ name: test, listen: \"127.0.0.1:{own}\", \
+             routes: [\"nats://127.0.0.1:{}\", \"nats://127.0.0.1:{}\"] }}",
+            routes[0], routes[1]
+        );
+        server.configure(&lines).unwrap();
+        server.restart().unwrap();
     }
-    Certificates {
-        authority: authority.pem(),
-        lines: "cert_file: \"$FOLDER/cert.pem\", key_file: \"$FOLDER/key.pem\", ca_file: \"$FOLDER/ca.pem\"".to_owned(),
-        client: issue("client.example"),
+    let base = with(&known, &[("NATS_URL", &url(known.port()))]);
+    let [workload, deaf] = [base.clone(), base.environment("NATS_DISCOVER", "false")]
+        .map(|builder| reaching(builder, told.port()).start());
+    for workload in [&workload, &deaf] {
+        ready(workload).await;
     }
+    // It is told of as soon as the servers know each other.
+    let mut outside = std::net::TcpStream::connect(known.address()).unwrap();
+    outside.set_read_timeout(Some(common::DEADLINE)).unwrap();
+    let mut info = String::new();
+    std::io::Write::write_all(&mut outside, b"CONNECT {\"protocol\":1,\"verbose\":false}\r\nPING\r\n").unwrap();
+    let deadline = std::time::Instant::now() + common::DEADLINE;
+    while !info.contains(&format!("host.wasmcloud.internal:{}", told.port())) {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the servers do not find each other: {info}\n{}",
+            known.log()
+        );
+        let mut piece = [0; 4096];
+        let count = std::io::Read::read(&mut outside, &mut piece).unwrap();
+        info.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    // What this client was told the others were told before or at the same time; they have only to read it.
+    let client = client(&told).await;
+    known.kill();
+    eventually("it has moved", &workload, async || was_connected_to(&workload, &told)).await;
+    works(&workload, &client).await;
+    eventually("the other one looks for the one that it knows", &deaf, async || {
+        metric(&deaf, "nats_connection_failures_total").await > 2.0
+    })
+    .await;
+    assert!(!was_connected_to(&deaf, &told));
 }
 
-/// A server that speaks TLS, with a certificate for this name.
-fn tls_server(name: &str, more: &str) -> (NatsServer, Certificates) {
+#[tokio::test]
+async fn it_connects_again_after_pauses_that_grow_to_a_cap_and_are_random() {
     let mut server = NatsServer::start().unwrap();
-    let certificates = certificates(server.folder(), name);
-    server
-        .configure(&format!("tls {{ {}, {more} }}", certificates.lines))
-        .unwrap();
-    server.restart().unwrap();
-    (server, certificates)
-}
-
-const NAME: &str = "host.wasmcloud.internal";
-
-#[tokio::test]
-async fn tls_with_an_authority_of_ones_own_works_and_with_any_other_it_does_not() {
-    let (server, certificates) = tls_server(NAME, "");
-    let base = handler(&server).environment("NATS_SUBJECTS", "greet");
-    let workload = base.clone().environment("NATS_CA", &certificates.authority).start();
+    let workload = with(&server, &[("NATS_RECONNECT_MAX", "400ms")]).start();
     ready(&workload).await;
-    assert!(log(&workload).contains("tls=true"), "{}", log(&workload));
-    let stranger = base.start();
-    eventually("it is not trusted", &stranger, async || {
-        log(&stranger).contains("not connected")
+    server.kill();
+    eventually("it has tried for a while", &workload, async || {
+        metric(&workload, "nats_connection_failures_total").await >= 15.0
     })
     .await;
-    assert!(!log(&stranger).contains("tls=true"));
+    let text = log(&workload);
+    let pauses: Vec<f64> = text
+        .lines()
+        .filter_map(|line| line.split_once("retry_in=")?.1.split(' ').next())
+        .map(|text| match text.strip_suffix("ms") {
+            Some(milliseconds) => milliseconds.parse().unwrap(),
+            None => text
+                .strip_suffix("\u{b5}s")
+                .map_or(0.0, |text| text.parse::<f64>().unwrap() / 1000.0),
+        })
+        .collect();
+    for (pause, most) in pauses
+        .iter()
+        .zip([100.0, 200.0, 400.0].iter().chain(std::iter::repeat(&400.0)))
+    {
+        assert!(pause <= most, "{pauses:?}");
+    }
+    assert!(pauses.iter().any(|pause| *pause > 200.0), "they grow: {pauses:?}");
+    let later = &pauses[2..];
+    let (least, most) = later.iter().fold((f64::MAX, 0.0_f64), |(least, most), pause| {
+        (least.min(*pause), most.max(*pause))
+    });
+    assert!(most - least > 100.0, "they are random: {pauses:?}");
+    server.start_again().unwrap();
+    works(&workload, &client(&server).await).await;
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_is_refused() {
-    let (server, certificates) = tls_server("other.example", "");
-    let base = handler(&server)
-        .environment("NATS_SUBJECTS", "greet")
-        .environment("NATS_CA", &certificates.authority);
-    let workload = base.start();
-    eventually("the name is named", &workload, async || {
-        let log = log(&workload);
-        log.contains("not connected") && log.contains("other.example")
+async fn what_is_published_while_there_is_no_server_waits_within_a_bound_and_all_of_it_arrives() {
+    const SIZE: usize = 1000;
+    let mut server = NatsServer::start().unwrap();
+    let variables = [("NATS_PENDING", "64KiB"), ("NATS_PUBLISH_ALLOW", "out")];
+    let workload = with(&server, &variables).start();
+    ready(&workload).await;
+    let mut stream = common::connect(&workload, 4222).await;
+    server.kill();
+    eventually("it is noticed", &workload, async || {
+        metric(&workload, "nats_connected").await == 0.0
     })
     .await;
-    let named = base.environment("NATS_TLS_SERVER_NAME", "other.example").start();
-    ready(&named).await;
+    stream.write_all(b"CONNECT {\"verbose\":false}\r\n").await.unwrap();
+    // Until it is not read any more: what is on the way then is in the sockets' buffers, not in the service.
+    let mut sent = 0;
+    let publish = format!("PUB out {SIZE}\r\n{}\r\n", "x".repeat(SIZE));
+    let mut taken = 0;
+    while let Ok(written) =
+        tokio::time::timeout(Duration::from_secs(2), stream.write(&publish.as_bytes()[taken..])).await
+    {
+        taken += written.unwrap();
+        if taken == publish.len() {
+            (taken, sent) = (0, sent + 1);
+        }
+        assert!(sent < 50_000, "it takes everything");
+    }
+    server.start_again().unwrap();
+    let outside = client(&server).await;
+    let mut arrived = outside.subscribe("out").await.unwrap();
+    outside.flush().await.unwrap();
+    // The rest of the last one.
+    stream.write_all(&publish.as_bytes()[taken..]).await.unwrap();
+    sent += 1;
+    // Those that the service had taken may have been sent before this side had subscribed; there are few of them.
+    let bound = (64 + 2 * 64) * 1024 / SIZE;
+    let mut count = 0;
+    while let Ok(message) = tokio::time::timeout(Duration::from_secs(2), arrived.next()).await {
+        assert_eq!(message.unwrap().payload.len(), SIZE);
+        count += 1;
+    }
+    assert!(count <= sent && count + bound >= sent, "{count} of {sent} arrived");
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_and_the_handshake_may_come_first() {
-    let (server, certificates) = tls_server(NAME, "verify: true, handshake_first: true");
+async fn inboxes_have_the_prefix_that_the_account_may_use() {
+    let server = NatsServer::with_config(
+        "jetstream { store_dir: \"$FOLDER/jetstream\" }\n\
+         authorization { users: [ { user: admin, password: p }, { user: team, password: p, permissions: { \
+         publish: [\">\"], subscribe: [\"_INBOX_team.>\", \"greet\"] } } ] }",
+    )
+    .unwrap();
+    let options = async_nats::ConnectOptions::with_user_and_password("admin".to_owned(), "p".to_owned());
+    let admin = options.connect(server.url()).await.unwrap();
+    let context = async_nats::jetstream::new(admin.clone());
+    let config = async_nats::jetstream::stream::Config {
+        name: "ORDERS".to_owned(),
+        subjects: vec!["orders".to_owned()],
+        ..Default::default()
+    };
+    context.create_stream(config).await.unwrap();
     let base = handler(&server)
-        .environment("NATS_SUBJECTS", "greet")
-        .environment("NATS_CA", &certificates.authority)
-        .environment("NATS_TLS_FIRST", "true");
-    let (certificate, key) = &certificates.client;
-    let workload = base
-        .clone()
-        .environment("NATS_CERT", certificate)
-        .environment("NATS_KEY", key)
-        .start();
+        .environment("NATS_USER", "team")
+        .environment("NATS_PASSWORD", "p")
+        .environment("NATS_STREAM", "ORDERS")
+        .environment("NATS_CONSUMER", "worker")
+        .environment("NATS_ENSURE", "true");
+    let workload = base.clone().environment("NATS_INBOX_PREFIX", "_INBOX_team").start();
     ready(&workload).await;
-    assert!(log(&workload).contains("tls=true"));
+    context.publish("orders", "1".into()).await.unwrap().await.unwrap();
+    eventually("it is handled", &workload, async || {
+        nats::count(&workload, "end orders") == 1
+    })
+    .await;
     let without = base.start();
-    eventually("it is refused", &without, async || {
-        metric(&without, "nats_connection_failures_total").await > 0.0
+    eventually("without it nobody is answered", &without, async || {
+        log(&without).contains("Permissions Violation for Subscription to \"_INBOX.")
     })
     .await;
-    assert!(!log(&without).contains("tls=true"));
+}
+
+#[tokio::test]
+async fn what_is_larger_than_the_server_takes_is_refused_before_it_is_sent() {
+    let server = NatsServer::with_config("max_payload: 1000").unwrap();
+    let workload = with(&server, &[("NATS_PUBLISH_ALLOW", "out")]).start();
+    let outside = client(&server).await;
+    works(&workload, &outside).await;
+    // A client of the endpoint is told of the limit, and is let go when it does not keep to it, as by the server.
+    let mut stream = common::connect(&workload, 4222).await;
+    let said = format!(
+        "CONNECT {{\"verbose\":false}}\r\nPUB out 1001\r\n{}\r\nPING\r\n",
+        "x".repeat(1001)
+    );
+    stream.write_all(said.as_bytes()).await.unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).await.unwrap();
+    assert!(
+        told.contains("\"max_payload\":1000") && told.ends_with("-ERR 'Maximum Payload Violation'\r\n"),
+        "{told}"
+    );
+    // A reply of the handler is dropped and counted: it is the message and the headers that are added to it.
+    let request = outside.request("greet", "x".repeat(990).into());
+    let none = tokio::time::timeout(Duration::from_millis(500), request).await;
+    assert!(none.is_err(), "{none:?}");
+    let dropped = r#"nats_deliveries_total{subscription="default",outcome="reply-dropped"}"#;
+    assert_eq!(metric(&workload, dropped).await, 1.0);
+    assert!(log(&workload).contains("larger than the server takes"));
+    works(&workload, &outside).await;
+    assert!(!server.log().contains("Maximum Payload") && !log(&workload).contains("disconnected"));
 }

@@ -132,6 +132,170 @@ async fn a_subscription_that_stops_reading_loses_nothing() {
     );
 }
 
+/// Publishes twice as many messages a second as the handler takes, for a while: ten at a time need 10 ms each.
+async fn overload(client: &async_nats::Client) -> usize {
+    const SENT: usize = 6000;
+    let mut clock = tokio::time::interval(Duration::from_millis(10));
+    for n in 0..SENT {
+        if n % 20 == 0 {
+            clock.tick().await;
+        }
+        let slow = headers(&[("Do", "sleep 10")]);
+        client
+            .publish_with_headers("work", slow, n.to_string().into())
+            .await
+            .unwrap();
+    }
+    client.flush().await.unwrap();
+    SENT
+}
+
+/// What the log says was lost, all lines together.
+fn losses(log: &str) -> usize {
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("too slow, messages are dropped"));
+    lines
+        .map(|line| {
+            let (_, rest) = line.split_once("count=").unwrap();
+            rest.split(' ').next().unwrap().parse::<usize>().unwrap()
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn at_twice_the_handlers_rate_each_message_is_handled_or_counted_and_logged_as_dropped() {
+    for policy in ["drop-new", "drop-old"] {
+        let server = NatsServer::start().unwrap();
+        let workload = handler(&server)
+            .environment("NATS_SUBJECTS", "work")
+            .environment("NATS_CONCURRENCY", "10")
+            .environment("NATS_MAX_MESSAGES", "100")
+            .environment("NATS_WHEN_FULL", policy)
+            .start();
+        ready(&workload).await;
+        let sent = overload(&client(&server).await).await;
+        let dropped = async || metric(&workload, r#"nats_dropped_total{subscription="default"}"#).await as usize;
+        eventually("all are accounted for", &workload, async || {
+            let (handled, dropped) = (count(&workload, "end work"), dropped().await);
+            assert!(handled + dropped <= sent, "{policy}: {handled} + {dropped} > {sent}");
+            handled + dropped == sent
+        })
+        .await;
+        // Half of them have no room, but for those that wait at the end, and a handler that needs a little longer.
+        let dropped = dropped().await;
+        assert!(dropped > sent / 4, "{policy}: only {dropped} of {sent} dropped");
+        eventually("the log tells of each", &workload, async || {
+            losses(&log(&workload)) == dropped
+        })
+        .await;
+        let kept_last = printed(&workload).contains(&format!("end work 0/1 {}\n", sent - 1));
+        assert!(kept_last || policy == "drop-new", "{policy} keeps the newest");
+    }
+}
+
+#[tokio::test]
+async fn at_twice_the_handlers_rate_a_subscription_that_stops_reading_loses_nothing() {
+    let server = NatsServer::start().unwrap();
+    let workload = handler(&server)
+        .environment("NATS_SUBJECTS", "work")
+        .environment("NATS_CONCURRENCY", "10")
+        .environment("NATS_MAX_MESSAGES", "100")
+        .environment("NATS_WHEN_FULL", "stop-reading")
+        .start();
+    ready(&workload).await;
+    let sent = overload(&client(&server).await).await;
+    eventually("all are handled", &workload, async || {
+        count(&workload, "end work") == sent
+    })
+    .await;
+    assert_eq!(
+        metric(&workload, r#"nats_dropped_total{subscription="default"}"#).await,
+        0.0
+    );
+    assert_eq!(
+        metric(&workload, r#"nats_received_total{subscription="default"}"#).await as usize,
+        sent
+    );
+    assert_eq!(log(&workload).matches("disconnected").count(), 0, "{}", log(&workload));
+}
+
+#[tokio::test]
+async fn a_server_that_will_not_wait_for_one_that_stops_reading_is_told_of() {
+    let server = NatsServer::with_config("max_pending: 65536").unwrap();
+    let workload = handler(&server)
+        .environment("NATS_SUBJECTS", "work")
+        .environment("NATS_CONCURRENCY", "1")
+        .environment("NATS_MAX_MESSAGES", "10")
+        .environment("NATS_WHEN_FULL", "stop-reading")
+        .start();
+    ready(&workload).await;
+    let client = client(&server).await;
+    let body = "x".repeat(10_000);
+    // Until what the sockets between them hold is full as well.
+    eventually("the server lets go of it", &workload, async || {
+        for _ in 0..100 {
+            let slow = headers(&[("Do", "sleep 50")]);
+            client
+                .publish_with_headers("work", slow, body.clone().into())
+                .await
+                .unwrap();
+        }
+        client.flush().await.unwrap();
+        server.log().contains("Slow Consumer")
+    })
+    .await;
+    eventually("it is said that messages may be lost", &workload, async || {
+        log(&workload).contains("disconnected")
+    })
+    .await;
+    ready(&workload).await;
+    client.request("work", "still there".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn trace_context_comes_from_headers_and_goes_into_headers() {
+    let server = NatsServer::start().unwrap();
+    let workload = handler(&server).environment("NATS_SUBJECTS", "work").start();
+    ready(&workload).await;
+    let client = client(&server).await;
+    let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+    let parent = format!("00-{trace}-{span}-01");
+    let sent = headers(&[
+        ("traceparent", &parent),
+        ("tracestate", "vendor=1"),
+        ("Do", "trace,bare"),
+    ]);
+    let answer = client.request_with_headers("work", sent, "".into()).await.unwrap();
+    let told = printed(&workload);
+    let told = told.lines().find_map(|line| line.strip_prefix("trace ")).unwrap();
+    let parts: Vec<&str> = told.split('-').collect();
+    assert_eq!(
+        (parts.len(), parts[0], parts[1], parts[3]),
+        (4, "00", trace, "01"),
+        "{told}"
+    );
+    assert_ne!(parts[2], span, "the call is a span of its own");
+    let answered = answer.headers.unwrap();
+    assert_eq!(
+        answered.get("traceparent").unwrap().as_str(),
+        told,
+        "the reply belongs to the call"
+    );
+
+    // Without one a trace begins; what is no trace context is none.
+    for wrong in ["", "00-xyz-1-01"] {
+        let sent = headers(&[("traceparent", wrong), ("Do", "trace,bare")]);
+        let answer = client.request_with_headers("work", sent, "".into()).await.unwrap();
+        let answered = answer.headers.unwrap();
+        let fresh = answered.get("traceparent").unwrap().as_str();
+        assert!(
+            fresh.starts_with("00-") && fresh.len() == 55 && !fresh.contains(trace),
+            "{fresh}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn messages_of_one_key_are_handled_one_after_the_other_and_others_beside_them() {
     let server = NatsServer::start().unwrap();

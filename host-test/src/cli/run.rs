@@ -49,6 +49,8 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("starting tokio")?;
+    // Before the guest runs: who stops a run that has just begun is to find it listening.
+    let stop = runtime.block_on(async { Stop::listen() })?;
     let workload = match start(&spec, &options, &arguments.components) {
         Ok(workload) => workload,
         Err(error) if arguments.status_json => {
@@ -58,7 +60,11 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error.context(format!("workload \"{}\" cannot start", spec.name))),
     };
     announce(&workload, &spec, options.http.is_some());
-    runtime.block_on(until_ended(workload, arguments.run_for, arguments.status_json))
+    runtime.block_on(until_ended(
+        workload,
+        stop.after(arguments.run_for),
+        arguments.status_json,
+    ))
 }
 
 /// Compiles and starts, with a spinner on a terminal: a large component takes seconds the first time.
@@ -91,8 +97,7 @@ fn announce(workload: &Workload, spec: &Spec, wants_http: bool) {
     }
 }
 
-async fn until_ended(mut workload: Workload, run_for: Option<Duration>, json: bool) -> anyhow::Result<ExitCode> {
-    let mut stop = Stop::new(run_for)?;
+async fn until_ended(mut workload: Workload, mut stop: Stop, json: bool) -> anyhow::Result<ExitCode> {
     let mut changes = workload.changes().context("the workload's status is followed once")?;
     loop {
         tokio::select! {
@@ -139,13 +144,20 @@ struct Stop {
 }
 
 impl Stop {
-    fn new(run_for: Option<Duration>) -> anyhow::Result<Self> {
+    /// Signals count from now on. Called on a tokio runtime.
+    fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            at: run_for.and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
+            at: None,
         })
+    }
+
+    /// Stops by itself after this, too.
+    fn after(mut self, run_for: Option<Duration>) -> Self {
+        self.at = run_for.and_then(|limit| tokio::time::Instant::now().checked_add(limit));
+        self
     }
 
     async fn requested(&mut self) {

@@ -100,6 +100,15 @@ impl Target {
         })
     }
 
+    /// Calls it with plain values, from outside of any guest.
+    pub(super) async fn call_plain(&self, values: Vec<Val>, results: usize) -> wasmtime::Result<Vec<Val>> {
+        let values = Values {
+            values,
+            pipes: Vec::new(),
+        };
+        Ok(self.counted(self.call(values, results)).await?.values)
+    }
+
     async fn counted<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
         self.caller.counts.count(call).await.map_err(|error| {
             let failure = fault::in_words(&error);

@@ -36,7 +36,7 @@ pub(super) struct Unlinked {
 #[derive(Clone)]
 pub(super) struct Linked {
     pub(super) unit: Arc<Unit>,
-    pool: Option<Arc<Pool>>,
+    pub(super) pool: Option<Arc<Pool>>,
 }
 
 /// Links all components of a workload, in the order given.

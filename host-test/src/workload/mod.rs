@@ -7,6 +7,7 @@
 //! - `engine`, `image`, `wasi`: Wasmtime for the whole process, compiled components, the host's own interfaces
 //! - `prepare`, `link`, `signature`, `unit`: everything compiled, linked and checked before anything runs
 //! - `call`, `job`, `pool`: a call from one component into another, in a fresh or a warm instance
+//! - [`export`]: the same call, from outside of any guest
 //! - `handles`, `streams`, `resources`: what a call passes besides plain values
 //! - `state`, `limits`, `volumes`, `sockets`, `http_egress`: what a guest has and what it may do
 //! - `life`, `service`, `restart`, `http`, `task`, `ticker`: a thread that runs it all until the end
@@ -16,6 +17,7 @@ mod call;
 pub mod egress;
 mod engine;
 mod explain;
+pub mod export;
 mod fault;
 mod handles;
 mod http;
@@ -60,7 +62,9 @@ pub use spec::Spec;
 pub use status::{Phase, Status};
 pub use ticker::TIME_SLICE;
 
+use export::Export;
 use life::Reporter;
+use link::Linked;
 use restart::Budget;
 use stdio::{Captured, Stdio};
 
@@ -71,6 +75,7 @@ pub struct Workload {
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     caller: Arc<call::Caller>,
+    components: Vec<Linked>,
     http: Option<SocketAddr>,
     loopback: Ipv4Addr,
     stdio: Stdio,
@@ -83,7 +88,7 @@ impl Workload {
     /// Whatever keeps it from starting: an image that is missing or no component, an import that nobody exports, a
     /// volume that does not exist, an HTTP address that is taken. Nothing has run then.
     pub fn start(host: &Host, spec: &Spec, options: &Options) -> anyhow::Result<Self> {
-        let prepared = prepare::prepare(host, spec, options)?;
+        let mut prepared = prepare::prepare(host, spec, options)?;
         let listener = options
             .http
             .filter(|_| prepared.handler.is_some())
@@ -94,6 +99,7 @@ impl Workload {
         let (current, status) = watch::channel(Status::starting(&spec.name));
         let (changes, on_change) = mpsc::unbounded_channel();
         let caller = Arc::clone(&prepared.caller);
+        let components = std::mem::take(&mut prepared.linked);
         let (loopback, stdio) = (prepared.loopback.address(), prepared.stdio.clone());
         let reporter = Reporter {
             current,
@@ -112,6 +118,7 @@ impl Workload {
             stop,
             thread: Some(thread),
             caller,
+            components,
             http,
             loopback,
             stdio,
@@ -158,6 +165,14 @@ impl Workload {
     async fn stop_and_wait(&self) -> Status {
         self.stop.send_replace(true);
         self.ended().await
+    }
+
+    /// A function that one of its components exports, to be called from here.
+    ///
+    /// # Errors
+    /// No component exports it, or it is none that can be called from outside.
+    pub fn export(&self, interface: &str, function: &str) -> anyhow::Result<Export> {
+        Export::find(&self.caller, &self.components, interface, function)
     }
 
     /// Where HTTP is served, if it was asked for and a component exports a handler.

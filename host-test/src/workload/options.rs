@@ -21,4 +21,7 @@ pub struct Options {
     pub deadlines: Deadlines,
     /// How a failed service is restarted.
     pub restart: RestartPolicy,
+    /// Leaves guests' sockets as WASI makes them, without TCP_NODELAY, as wash does: a small write may then wait 40 ms
+    /// for the acknowledgement of the one before.
+    pub delayed_sends: bool,
 }

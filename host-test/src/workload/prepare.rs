@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 
 use super::call::Caller;
 use super::http::Handler;
-use super::link::{self, Unlinked};
+use super::link::{self, Linked, Unlinked};
 use super::pool;
 use super::service::Service;
 use super::sockets::{Loopback, Network, Role};
@@ -25,6 +25,8 @@ use super::{Host, Options};
 pub(super) struct Prepared {
     pub(super) service: Option<Service>,
     pub(super) handler: Option<Arc<Handler>>,
+    /// The components.
+    pub(super) linked: Vec<Linked>,
     pub(super) caller: Arc<Caller>,
     pub(super) loopback: Loopback,
     pub(super) stdio: Stdio,
@@ -40,7 +42,7 @@ pub(super) fn prepare(host: &Host, spec: &Spec, options: &Options) -> anyhow::Re
         volumes: &volumes,
         loopback: Loopback::reserve(),
         stdio: Stdio::new(options.input.clone(), &options.output),
-        environment: &options.environment,
+        options,
     };
     let mut unlinked = Vec::new();
     for (component, compiled) in spec.components.iter().zip(&compiled) {
@@ -83,6 +85,7 @@ pub(super) fn prepare(host: &Host, spec: &Spec, options: &Options) -> anyhow::Re
     Ok(Prepared {
         service,
         handler,
+        linked,
         caller,
         loopback,
         stdio,
@@ -147,19 +150,20 @@ struct Kitchen<'a> {
     volumes: &'a Volumes,
     loopback: Loopback,
     stdio: Stdio,
-    environment: &'a [(String, String)],
+    options: &'a Options,
 }
 
 impl Kitchen<'_> {
     fn recipe(&self, program: &str, arguments: &[String], resources: &Resources, role: Role) -> anyhow::Result<Recipe> {
         let mut environment: BTreeMap<_, _> = resources.environment.clone();
-        environment.extend(self.environment.iter().cloned());
+        environment.extend(self.options.environment.iter().cloned());
         let network = Network {
             loopback: self.loopback.clone(),
             role,
             allowed_hosts: resources.allowed_hosts.clone().into(),
             allowed_names: resources.allowed_ip_name_lookups.clone(),
             allowed_host_loopback_ports: resources.allowed_host_loopback_ports.clone(),
+            delayed_sends: self.options.delayed_sends,
         };
         Ok(Recipe {
             environment: environment.into_iter().collect(),

@@ -28,6 +28,17 @@ pub fn handler(server: &NatsServer) -> Builder {
     service("nats", server).component("test/nats-handler")
 }
 
+/// A service with these variables, which answers requests.
+pub fn with(server: &NatsServer, variables: &[(&str, &str)]) -> Builder {
+    let base = handler(server)
+        .environment("NATS_SUBJECTS", "greet")
+        .environment("NATS_RECONNECT_MAX", "100ms")
+        .environment("MAINSTAY_LOG", "trace");
+    variables
+        .iter()
+        .fold(base, |base, (name, value)| base.environment(name, value))
+}
+
 /// A native client of the server itself.
 pub async fn client(server: &NatsServer) -> async_nats::Client {
     async_nats::connect(server.url()).await.unwrap()
@@ -93,4 +104,29 @@ pub fn count(workload: &Workload, beginning: &str) -> usize {
         .lines()
         .filter(|line| line.starts_with(beginning))
         .count()
+}
+
+/// The handler answers a request.
+pub async fn works(workload: &Workload, client: &async_nats::Client) {
+    ready(workload).await;
+    let answer = client.request("greet", "hello".into()).await.unwrap();
+    assert_eq!(answer.payload, "hello");
+}
+
+/// Secrets are in no log line, however detailed, in no metric and on no health page.
+pub async fn are_secret(workload: &Workload, secrets: &[&str]) {
+    let seen = [
+        log(workload),
+        printed(workload),
+        page(workload, "/metrics").await,
+        page(workload, "/readyz").await,
+        workload.status().to_string(),
+    ];
+    assert!(seen[0].contains("connected"), "{}", seen[0]);
+    for secret in secrets {
+        assert!(
+            seen.iter().all(|text| !text.contains(secret)),
+            "{secret} is shown: {seen:?}"
+        );
+    }
 }

@@ -1,12 +1,15 @@
 //! Real servers for tests, benchmarks and examples: started on a free port, restarted, and gone when dropped.
 //!
 //! - [`nats`] starts nats-server
+//! - [`nats_client`] asks it a few things
 //! - [`registry`] starts an OCI registry
 //! - [`tools`] knows where programs are found, and how to get those that are missing
 
 pub mod nats;
+pub mod nats_client;
 pub mod registry;
 pub mod tools;
 
 pub use nats::NatsServer;
+pub use nats_client::NatsClient;
 pub use registry::Registry;

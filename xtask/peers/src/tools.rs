@@ -22,6 +22,18 @@ pub fn python() -> Result<PathBuf> {
     bail!("{} is missing: `cargo xtask test` fetches it", python.display())
 }
 
+/// The folder of the Node.js packages that `cargo xtask` fetches: scripts in it find them.
+///
+/// # Errors
+/// They are not there; the command that fetches them.
+pub fn node_packages() -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/node");
+    if folder.join("node_modules").is_dir() {
+        return Ok(folder);
+    }
+    bail!("{} is missing: `cargo xtask test` fetches it", folder.display())
+}
+
 /// The nats-server of Debian 12, version 2.9: the oldest that is tested.
 ///
 /// # Errors

@@ -97,9 +97,15 @@ impl events::Guest for Recorder {
     async fn deliver(events: Vec<events::Event>) {
         for event in events {
             record(&match event {
-                events::Event::Started(e) => format!("event started {} attempt={}", e.run_id, e.attempt),
+                events::Event::Started(e) => format!(
+                    "event started {} attempt={} traceparent={}",
+                    e.run_id, e.attempt, e.traceparent
+                ),
                 events::Event::Missed(e) => format!("event missed {} count={} {:?}", e.job, e.count, e.reason),
-                events::Event::Finished(e) => format!("event finished {} {:?}", e.run_id, e.outcome),
+                events::Event::Finished(e) => format!(
+                    "event finished {} {:?} traceparent={}",
+                    e.run_id, e.outcome, e.traceparent
+                ),
                 events::Event::DeadLetter(e) => {
                     format!("event dead-letter {} attempts={} {}", e.run_id, e.attempts, e.error)
                 }

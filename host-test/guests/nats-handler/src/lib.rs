@@ -1,7 +1,8 @@
 //! A NATS handler that does what a message's headers say, and prints what it was called for.
 //!
-//! `Do` is one or more of `sleep MILLISECONDS`, `retry [MILLISECONDS]`, `reject`, `fail TEXT`, `hang`, `trap` (separated
-//! by commas), `Until` the last attempt that does so. Otherwise it echoes subject, headers and body.
+//! `Do` is one or more of `sleep MILLISECONDS`, `retry [MILLISECONDS]`, `reject`, `fail TEXT`, `hang`, `trap`, `trace`
+//! (prints the trace context), `bare` (replies without headers), separated by commas, `Until` the last attempt that does
+//! so. Otherwise it echoes subject, headers and body.
 
 mod bindings {
     #![allow(missing_docs, unsafe_code)] // Generated.
@@ -27,11 +28,15 @@ impl Guest for Handler {
         let until: u64 = header("Until").and_then(|text| text.parse().ok()).unwrap_or(u64::MAX);
         if attempt <= until {
             for action in header("Do").unwrap_or_default().split(',') {
+                if action == "trace" {
+                    println!("trace {}", message.traceparent);
+                }
                 act(action.trim()).await?;
             }
         }
         println!("end {} {sequence}/{attempt} {body}", message.subject);
-        let mut headers = message.headers;
+        let is_bare = header("Do").is_some_and(|actions| actions.contains("bare"));
+        let mut headers = if is_bare { Vec::new() } else { message.headers };
         headers.push(("Subject".to_owned(), message.subject));
         Ok(message.reply_to.map(|_| Reply {
             headers,

@@ -1,7 +1,7 @@
 //! A component that takes part in all NATS callbacks and prints what it is told.
 //!
 //! Its filter skips messages with the header `Filter: skip` and rejects those with `Filter: reject`. Its handler fails
-//! those with a `Fail` header.
+//! those with a `Fail` header. A changed value `sleep MILLISECONDS` takes so long.
 
 mod bindings {
     #![allow(missing_docs, unsafe_code)] // Generated.
@@ -69,6 +69,10 @@ impl events::Guest for Recorder {
 impl watcher::Guest for Recorder {
     async fn changed(change: watcher::Change) {
         let value = change.value.map(|value| String::from_utf8_lossy(&value).into_owned());
+        let milliseconds = value.as_deref().and_then(|value| value.strip_prefix("sleep "));
+        if let Some(milliseconds) = milliseconds.and_then(|text| text.parse::<u64>().ok()) {
+            wasip3::clocks::monotonic_clock::wait_for(milliseconds * 1_000_000).await;
+        }
         println!(
             "changed {}/{} {value:?} revision {} pending {}",
             change.bucket, change.key, change.revision, change.pending

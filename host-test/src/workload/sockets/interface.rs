@@ -37,6 +37,13 @@ fn network(state: &State) -> Arc<Network> {
     Arc::clone(&state.active.network)
 }
 
+/// Sets TCP_NODELAY on the socket that a guest has just created, unless the workload goes without.
+fn hurry_new_socket(state: &State) {
+    if !state.active.network.delayed_sends {
+        nodelay::set_on_new_socket();
+    }
+}
+
 fn sockets<'a>(store: &'a mut StoreContextMut<'_, State>) -> WasiSocketsCtxView<'a> {
     store.data_mut().sockets()
 }
@@ -52,7 +59,7 @@ fn replace_tcp_p2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "create-tcp-socket",
         |mut store: StoreContextMut<'_, State>, (family,): (IpAddressFamily,)| {
             let socket = sockets(&mut store).create_tcp_socket(family);
-            nodelay::set_on_new_socket();
+            hurry_new_socket(store.data());
             Ok((answer(socket)?,))
         },
     )?;
@@ -129,7 +136,7 @@ fn replace_tcp_p3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "[static]tcp-socket.create",
         |mut store: StoreContextMut<'_, State>, (family,): (IpAddressFamily,)| {
             let socket = HostTcpSocket::create(&mut sockets(&mut store), family);
-            nodelay::set_on_new_socket();
+            hurry_new_socket(store.data());
             Ok((answer(socket)?,))
         },
     )?;

@@ -26,6 +26,8 @@ pub(crate) struct Network {
     pub(crate) allowed_hosts: Arc<[HostPattern]>,
     pub(crate) allowed_names: Vec<NamePattern>,
     pub(crate) allowed_host_loopback_ports: Vec<u16>,
+    /// Whether its sockets go without TCP_NODELAY.
+    pub(crate) delayed_sends: bool,
 }
 
 impl Network {
@@ -85,6 +87,7 @@ mod tests {
             allowed_hosts: hosts.iter().map(|entry| entry.parse().unwrap()).collect(),
             allowed_names: Vec::new(),
             allowed_host_loopback_ports: ports.to_vec(),
+            delayed_sends: false,
         }
     }
 

@@ -6,6 +6,7 @@
 //! - [`run`], [`action`]: runs and what the engine asks of the service
 //! - [`state`], [`record`], [`lived`]: what is known of jobs and time, and how it changes
 //! - [`journal`]: that state as text on a disk
+//! - [`lease`]: which of several replicas runs the jobs, and the state that it hands on
 //! - [`moment`], [`hash`], [`trace`]: points in time, a stable hash, trace context
 
 pub mod action;
@@ -13,6 +14,7 @@ pub mod engine;
 pub mod hash;
 pub mod job;
 pub mod journal;
+pub mod lease;
 pub mod lived;
 pub mod moment;
 pub mod policy;

@@ -1,12 +1,12 @@
 //! The callbacks in flight.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mainstay_cron_core::action::Start;
-use mainstay_cron_core::trace::traceparent;
+use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{Job, Outcome, RunKey, run_id};
 use mainstay_runtime::callback::{CallbackError, Callbacks};
 use tokio::sync::{Notify, oneshot};
@@ -28,23 +28,24 @@ pub(crate) struct Attempts<C> {
     callbacks: Callbacks,
     /// Whether the gate is asked.
     gated: bool,
-    /// For trace ids.
-    seed: u64,
+    traces: Traces,
     cancels: RefCell<HashMap<RunKey, oneshot::Sender<()>>>,
     done: Rc<RefCell<Vec<Done>>>,
+    in_flight: Rc<Cell<usize>>,
     /// Told when there is something in `done`.
     wake: Rc<Notify>,
 }
 
 impl<C: Component> Attempts<C> {
-    pub(crate) fn new(component: Rc<C>, in_flight: usize, gated: bool, wake: Rc<Notify>) -> Self {
+    pub(crate) fn new(component: Rc<C>, in_flight: usize, gated: bool, traces: Traces, wake: Rc<Notify>) -> Self {
         Self {
             component,
             callbacks: Callbacks::new(in_flight),
             gated,
-            seed: rand::random(),
+            traces,
             cancels: RefCell::default(),
             done: Rc::default(),
+            in_flight: Rc::default(),
             wake,
         }
     }
@@ -68,14 +69,15 @@ impl<C: Component> Attempts<C> {
             missed: start.missed,
             zone: job.zone.name().to_owned(),
             payload: job.payload.to_vec(),
-            traceparent: traceparent(self.seed, &run_id, start.attempt),
+            traceparent: self.traces.traceparent(&run_id, start.attempt),
             run_id,
         };
         let (cancel, cancelled) = oneshot::channel();
         self.cancels.borrow_mut().insert(key, cancel);
         let call = attempt(self.component.clone(), candidate, tick);
         let callbacks = self.callbacks.clone();
-        let (done, wake) = (self.done.clone(), self.wake.clone());
+        let (done, in_flight, wake) = (self.done.clone(), self.in_flight.clone(), self.wake.clone());
+        in_flight.set(in_flight.get() + 1);
         tokio::task::spawn_local(async move {
             let began = Instant::now();
             let outcome = tokio::select! {
@@ -92,6 +94,7 @@ impl<C: Component> Attempts<C> {
                 outcome,
                 took: began.elapsed(),
             });
+            in_flight.set(in_flight.get().saturating_sub(1));
             wake.notify_one();
         });
     }
@@ -102,6 +105,18 @@ impl<C: Component> Attempts<C> {
             // An attempt that has just ended does not listen any more.
             let _ = cancel.send(());
         }
+    }
+
+    /// Cancels all that are in flight, and waits until they are gone. What became of them is nobody's business any more.
+    pub(crate) async fn cancel_all(&self) {
+        for (_, cancel) in self.cancels.borrow_mut().drain() {
+            // An attempt that has just ended does not listen any more.
+            let _ = cancel.send(());
+        }
+        while self.in_flight.get() > 0 {
+            self.wake.notified().await;
+        }
+        self.take_done();
     }
 
     /// How many attempts are over since [`Attempts::take_done`] was called.

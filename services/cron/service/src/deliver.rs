@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mainstay_cron_core::action::{Action, Finished, Start};
 use mainstay_cron_core::run::Reason;
+use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{End, Engine, Job, JobId, Moment, run_id};
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::metrics::Registry;
@@ -22,12 +23,18 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Events on their way.
 pub(crate) struct Deliver {
     wanted: Kinds,
+    traces: Traces,
     queue: Queue<Event>,
 }
 
 impl Deliver {
     /// Sends events of the kinds that are `wanted` from now on; with none, nothing is set up.
-    pub(crate) fn start<C: Component>(component: Rc<C>, wanted: Kinds, metrics: &Registry) -> Option<Self> {
+    pub(crate) fn start<C: Component>(
+        component: Rc<C>,
+        wanted: Kinds,
+        traces: Traces,
+        metrics: &Registry,
+    ) -> Option<Self> {
         if wanted.is_empty() {
             return None;
         }
@@ -39,14 +46,16 @@ impl Deliver {
         };
         let queue = Queue::new(limits, metrics);
         tokio::task::spawn_local(send(component, queue.clone()));
-        Some(Self { wanted, queue })
+        Some(Self { wanted, traces, queue })
     }
 
     /// Puts in line what the component wants to know of an action.
     pub(crate) fn tell(&self, action: &Action, engine: &Engine) {
         match action {
             Action::Start(start) if self.wanted.contains(Kinds::STARTED) => {
-                self.push(engine, start.key.job, |job| Event::Started(started(job, start)));
+                self.push(engine, start.key.job, |job| {
+                    Event::Started(started(job, start, self.traces))
+                });
             }
             Action::Missed {
                 job,
@@ -62,7 +71,9 @@ impl Deliver {
                 // A run that never started because it was late or vetoed is told of as missed.
                 let ran = !matches!(over.end, End::Vetoed | End::Expired);
                 if ran && self.wanted.contains(Kinds::FINISHED) {
-                    self.push(engine, over.key.job, |job| Event::Finished(finished(job, over)));
+                    self.push(engine, over.key.job, |job| {
+                        Event::Finished(finished(job, over, self.traces))
+                    });
                 }
                 if over.end.is_failure() && self.wanted.contains(Kinds::DEAD_LETTER) {
                     self.push(engine, over.key.job, |job| Event::DeadLetter(dead_letter(job, over)));
@@ -93,13 +104,15 @@ async fn send<C: Component>(component: Rc<C>, queue: Queue<Event>) {
     }
 }
 
-fn started(job: &Job, start: &Start) -> events::Started {
+fn started(job: &Job, start: &Start, traces: Traces) -> events::Started {
+    let run_id = run_id(&job.name, start.key.scheduled);
     events::Started {
         job: job.name.to_string(),
-        run_id: run_id(&job.name, start.key.scheduled),
         scheduled: event_instant(start.key.scheduled),
         actual: event_instant(start.actual),
         attempt: start.attempt,
+        traceparent: traces.traceparent(&run_id, start.attempt),
+        run_id,
     }
 }
 
@@ -119,13 +132,15 @@ fn missed(job: &Job, scheduled: Moment, count: u32, reason: Reason) -> events::M
     }
 }
 
-fn finished(job: &Job, over: &Finished) -> events::Finished {
+fn finished(job: &Job, over: &Finished, traces: Traces) -> events::Finished {
     let error = || over.error.as_deref().unwrap_or_default().to_owned();
+    let run_id = run_id(&job.name, over.key.scheduled);
     events::Finished {
         job: job.name.to_string(),
-        run_id: run_id(&job.name, over.key.scheduled),
         scheduled: event_instant(over.key.scheduled),
         attempt: over.attempt,
+        traceparent: traces.traceparent(&run_id, over.attempt),
+        run_id,
         outcome: match over.end {
             End::Succeeded => events::Outcome::Succeeded,
             End::TimedOut => events::Outcome::TimedOut,

@@ -10,6 +10,7 @@
 //! - `attempts`: the callbacks in flight
 //! - `deliver`: events, in order and in batches
 //! - `disk`: the journal's file
+//! - [`election`]: what it takes to be one of several replicas of which one runs the jobs; `elected` is the loop then
 //! - `admin`: JSON pages for operators
 //! - `report`, `meters`: log lines and metrics
 //!
@@ -22,6 +23,8 @@ pub mod component;
 pub mod config;
 mod deliver;
 mod disk;
+mod elected;
+pub mod election;
 mod meters;
 mod report;
 pub mod service;

@@ -6,17 +6,31 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mainstay_cron_core::action::{Action, Finished};
-use mainstay_cron_core::{End, Engine, Job, JobId, Moment, RunKey};
+use mainstay_cron_core::trace::Traces;
+use mainstay_cron_core::{End, Engine, Job, JobId, Moment, RunKey, run_id};
 
 /// Writes the log, and keeps what a line needs until it is written.
-#[derive(Default)]
 pub(crate) struct Report {
+    traces: Traces,
     /// How late each run that is not over started.
     lags: HashMap<RunKey, Duration>,
     zones: HashMap<String, TimeZone>,
 }
 
 impl Report {
+    pub(crate) fn new(traces: Traces) -> Self {
+        Self {
+            traces,
+            lags: HashMap::new(),
+            zones: HashMap::new(),
+        }
+    }
+
+    /// Forgets the runs that are not over: another replica's business from now on.
+    pub(crate) fn forget(&mut self) {
+        self.lags.clear();
+    }
+
     /// Tells of an action, as far as it is anybody's business.
     pub(crate) fn tell(&mut self, action: &Action, engine: &Engine) {
         match action {
@@ -35,13 +49,14 @@ impl Report {
             } => {
                 let Some(job) = engine.job(key.job) else { return };
                 let scheduled = self.local(job, key.scheduled);
-                let retry_in = short(*delay);
+                let (retry_in, trace) = (short(*delay), self.trace(job, *key));
                 tracing::warn!(
                     job = &*job.name,
                     scheduled,
                     attempt,
                     retry_in,
                     error = &**error,
+                    trace,
                     "attempt failed"
                 );
             }
@@ -100,14 +115,20 @@ impl Report {
             .next
             .map_or_else(|| "never".to_owned(), |next| self.local(job, next));
         let (lag, took, outcome) = (short(lag), short(over.duration), over.end.as_str());
+        let trace = self.trace(job, over.key);
         let (job, attempt, error) = (&*job.name, over.attempt, over.error.as_deref());
         match over.end {
-            End::Succeeded => tracing::info!(job, scheduled, lag, outcome, took, attempt, next, "tick"),
+            End::Succeeded => tracing::info!(job, scheduled, lag, outcome, took, attempt, next, trace, "tick"),
             end if end.is_failure() => {
-                tracing::error!(job, scheduled, lag, outcome, took, attempt, error, next, "tick");
+                tracing::error!(job, scheduled, lag, outcome, took, attempt, error, next, trace, "tick");
             }
-            _ => tracing::warn!(job, scheduled, lag, outcome, took, attempt, error, next, "tick"),
+            _ => tracing::warn!(job, scheduled, lag, outcome, took, attempt, error, next, trace, "tick"),
         }
+    }
+
+    /// The id of the trace that the job's own spans are in.
+    fn trace(&self, job: &Job, key: RunKey) -> String {
+        self.traces.trace_id(&run_id(&job.name, key.scheduled))
     }
 
     fn next(&mut self, id: JobId, engine: &Engine) -> String {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mainstay_cron_core::engine::Recovered;
+use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{Action, Engine, Job, Moment, Now};
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::ConfigError;
@@ -18,6 +19,8 @@ use crate::component::Component;
 use crate::config::Configuration;
 use crate::deliver::Deliver;
 use crate::disk::Disk;
+use crate::elected::Elected;
+use crate::election::{Alone, Election};
 use crate::events::Kinds;
 use crate::meters::Meters;
 use crate::report::Report;
@@ -50,6 +53,19 @@ pub async fn start<C: Component>(context: Context, component: C) -> Result<(), E
 /// # Errors
 /// As [`start`].
 pub async fn serve<C: Component>(context: Context, configuration: Configuration, component: C) -> Result<(), Error> {
+    serve_elected::<C, Alone>(context, configuration, component, None).await
+}
+
+/// [`serve`] as one of several replicas, if there is an election.
+///
+/// # Errors
+/// As [`start`].
+pub async fn serve_elected<C: Component, E: Election>(
+    context: Context,
+    configuration: Configuration,
+    component: C,
+    election: Option<E>,
+) -> Result<(), Error> {
     let component = Rc::new(component);
     context.serve_health(configuration.health);
     let asked = ask(&*component).await?;
@@ -62,12 +78,18 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         component,
         asked.gated,
         asked.events,
+        election,
     )?);
     if let Some(address) = admin {
         admin::start(cron.clone(), address);
     }
-    context.health.ready();
-    cron.run().await
+    match &cron.elected {
+        Some(elected) => cron.run_elected(elected).await,
+        None => {
+            context.health.ready();
+            cron.run().await
+        }
+    }
 }
 
 /// What the component says at start.
@@ -102,22 +124,24 @@ async fn ask<C: Component>(component: &C) -> Result<Asked, Error> {
 }
 
 /// The running service. All of it is one thread's; nothing borrowed is held over an `await`.
-pub(crate) struct Cron<C> {
-    inner: RefCell<Inner>,
-    attempts: Attempts<C>,
+pub(crate) struct Cron<C, E> {
+    pub(crate) inner: RefCell<Inner>,
+    pub(crate) attempts: Attempts<C>,
     wake: Rc<Notify>,
-    clock: Clock,
+    pub(crate) clock: Clock,
+    /// None for a service alone, which always runs its jobs.
+    elected: Option<Elected<E>>,
 }
 
-struct Inner {
-    engine: Engine,
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
     disk: Option<Disk>,
     deliver: Option<Deliver>,
     meters: Meters,
-    report: Report,
+    pub(crate) report: Report,
 }
 
-impl<C: Component> Cron<C> {
+impl<C: Component, E: Election> Cron<C, E> {
     fn new(
         context: &Context,
         configuration: Configuration,
@@ -125,6 +149,7 @@ impl<C: Component> Cron<C> {
         component: Rc<C>,
         gated: bool,
         events: Kinds,
+        election: Option<E>,
     ) -> Result<Self, Error> {
         let clock = Clock::new();
         let (mut disk, loaded) = match &configuration.state {
@@ -136,36 +161,48 @@ impl<C: Component> Cron<C> {
         };
         let meters = Meters::new(&context.metrics, &jobs);
         let count = jobs.len();
+        let elected = election.map(|election| Elected::new(election, jobs.clone(), configuration.limits));
         let (engine, recovered) = Engine::new(configuration.limits, jobs, loaded, disk.is_some(), clock.now());
         if let Some(disk) = &mut disk {
             disk.begin(&engine.snapshot()).map_err(Error::start)?;
         }
-        say_what_begins(&engine, count, &recovered, disk.is_some());
+        // One that is elected begins when it is.
+        if elected.is_none() {
+            say_what_begins(&engine, count, &recovered, disk.is_some());
+        }
         let wake = Rc::new(Notify::new());
-        let deliver = Deliver::start(component.clone(), events, &context.metrics);
-        let attempts = Attempts::new(component, configuration.limits.in_flight, gated, wake.clone());
+        let traces = Traces::new(rand::random());
+        let deliver = Deliver::start(component.clone(), events, traces, &context.metrics);
+        let attempts = Attempts::new(component, configuration.limits.in_flight, gated, traces, wake.clone());
         let inner = Inner {
             engine,
             disk,
             deliver,
             meters,
-            report: Report::default(),
+            report: Report::new(traces),
         };
         Ok(Self {
             inner: RefCell::new(inner),
             attempts,
             wake,
             clock,
+            elected,
         })
     }
 
     async fn run(&self) -> Result<(), Error> {
         loop {
-            let due = tokio::time::Instant::now() + self.turn();
-            tokio::select! {
-                () = tokio::time::sleep_until(due) => {}
-                () = self.wake.notified() => self.gather(due).await,
-            }
+            let wait = self.turn();
+            self.wait(wait).await;
+        }
+    }
+
+    /// Waits until an attempt is over, and for no longer than this.
+    pub(crate) async fn wait(&self, at_most: Duration) {
+        let due = tokio::time::Instant::now() + at_most;
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => {}
+            () = self.wake.notified() => self.gather(due).await,
         }
     }
 
@@ -186,18 +223,35 @@ impl<C: Component> Cron<C> {
         let _ = tokio::time::timeout_at(until, enough).await;
     }
 
-    /// What an operator asks for; done and written down when this returns.
-    pub(crate) fn operate<T>(&self, operate: impl FnOnce(&mut Engine, Now) -> T) -> T {
-        let answer = operate(&mut self.inner.borrow_mut().engine, self.clock.now());
-        self.turn();
-        // The loop waits for what was next before.
-        self.wake.notify_one();
-        answer
+    /// Why this replica runs no jobs; nothing if it does.
+    pub(crate) fn standby(&self) -> Option<String> {
+        self.elected.as_ref()?.standby()
     }
 
-    /// Reports what is over, asks the engine what to do now, writes that down, and does it. Returns how long there is
-    /// nothing to do, unless an attempt ends.
+    /// What an operator asks for; done and written down when this returns. Nothing if another replica was elected
+    /// meanwhile.
+    pub(crate) async fn operate<T>(&self, operate: impl FnOnce(&mut Engine, Now) -> T) -> Option<T> {
+        let answer = operate(&mut self.inner.borrow_mut().engine, self.clock.now());
+        if self.elected.is_none() {
+            self.turn();
+        }
+        // The loop waits for what was next before.
+        self.wake.notify_one();
+        match &self.elected {
+            Some(elected) => elected.written().await.then_some(answer),
+            None => Some(answer),
+        }
+    }
+
+    /// Decides, writes that down, and does it. Returns how long there is nothing to do, unless an attempt ends.
     fn turn(&self) -> Duration {
+        let actions = self.decide();
+        self.inner.borrow_mut().write();
+        self.act(&actions)
+    }
+
+    /// Reports what is over, and asks the engine what to do now. It has to be written down before it is done.
+    pub(crate) fn decide(&self) -> Vec<Action> {
         let mut actions = Vec::new();
         let inner = &mut *self.inner.borrow_mut();
         let now = self.clock.now();
@@ -207,8 +261,13 @@ impl<C: Component> Cron<C> {
                 .finished(done.key, done.outcome, done.took, now, &mut actions);
         }
         inner.engine.poll(now, &mut actions);
-        inner.write();
-        for action in &actions {
+        actions
+    }
+
+    /// Does what was decided. Returns how long there is nothing to do, unless an attempt ends.
+    pub(crate) fn act(&self, actions: &[Action]) -> Duration {
+        let inner = &mut *self.inner.borrow_mut();
+        for action in actions {
             inner.tell(action);
             match action {
                 Action::Start(start) => {
@@ -246,7 +305,7 @@ impl Inner {
 }
 
 /// Both clocks.
-struct Clock {
+pub(crate) struct Clock {
     start: Instant,
 }
 
@@ -255,7 +314,7 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         let since = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
@@ -267,7 +326,7 @@ impl Clock {
     }
 }
 
-fn say_what_begins(engine: &Engine, jobs: usize, recovered: &Recovered, kept: bool) {
+pub(crate) fn say_what_begins(engine: &Engine, jobs: usize, recovered: &Recovered, kept: bool) {
     let Recovered {
         known,
         interrupted,

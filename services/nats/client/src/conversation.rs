@@ -1,6 +1,7 @@
 //! The protocol, from the side of a client: publish, request, gather.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -44,6 +45,8 @@ pub(crate) struct Conversation {
     /// To be written with the next flight.
     out: BytesMut,
     last_sid: u64,
+    /// Messages of the subscription with this number that came while something else was waited for.
+    early: (u64, VecDeque<Message>),
     used: Instant,
 }
 
@@ -70,7 +73,7 @@ pub(crate) fn with<T>(
         Some(kept) => kept,
         None => Conversation::open(deadline)?,
     };
-    let result = talk(&mut conversation);
+    let result = conversation.behind(deadline).and_then(|()| talk(&mut conversation));
     // After these the connection is as good as before; after others nobody knows what still comes.
     let clean = matches!(
         result,
@@ -81,7 +84,7 @@ pub(crate) fn with<T>(
                 | Failure::Header(_)
                 | Failure::TooLarge(_))
     );
-    if clean {
+    if clean && conversation.flush(deadline).is_ok() {
         conversation.used = Instant::now();
         KEPT.set(Some(conversation));
     }
@@ -107,6 +110,7 @@ impl Conversation {
             info: ServerInfo::default(),
             out: BytesMut::new(),
             last_sid: 0,
+            early: (0, VecDeque::new()),
             used: Instant::now(),
         };
         match conversation.next(deadline)? {
@@ -127,14 +131,38 @@ impl Conversation {
         Ok(conversation)
     }
 
-    /// The connection, if it still works.
+    /// The connection, if it still works. What came meanwhile is read first: it may be that the service hung up.
     fn checked(mut self, deadline: Instant) -> Option<Self> {
-        if self.used.elapsed() > FRESH {
+        self.transport.read_ready(self.decoder.buffer()).ok()?;
+        while let Some(operation) = self.taken(deadline).ok()? {
+            if matches!(operation, ServerOperation::Error(text) if !is_refusal(&text)) {
+                return None;
+            }
+        }
+        // Without a server behind it no PONG would come.
+        if self.info.connected != Some(false) && self.used.elapsed() > FRESH {
             to_server::ping(&mut self.out);
             self.flush(deadline).ok()?;
             while !matches!(self.next(deadline).ok()?, ServerOperation::Pong) {}
         }
         Some(self)
+    }
+
+    /// Waits until there is a server behind the service. Nothing is said before: what the service would keep for later
+    /// could be sent although the caller was told that it is not.
+    fn behind(&mut self, deadline: Instant) -> Result<(), Failure> {
+        while self.info.connected == Some(false) {
+            self.flush(deadline)?;
+            match self.heard(deadline) {
+                Ok(_) => {}
+                Err(Failure::TimedOut) => {
+                    let text = "the NATS service has no connection to a server";
+                    return Err(Failure::Unavailable(text.to_owned()));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
     }
 
     fn flush(&mut self, deadline: Instant) -> Result<(), Failure> {
@@ -145,18 +173,37 @@ impl Conversation {
     /// The next thing that the service says. What needs no attention gets none.
     fn next(&mut self, deadline: Instant) -> Result<ServerOperation, Failure> {
         loop {
-            match self
-                .decoder
-                .next()
-                .map_err(|fault| Failure::Unavailable(fault.to_string()))?
-            {
+            if let Some(operation) = self.heard(deadline)? {
+                return Ok(operation);
+            }
+        }
+    }
+
+    /// The next thing that the service says, none if it needed no attention but may have changed what is known of it.
+    fn heard(&mut self, deadline: Instant) -> Result<Option<ServerOperation>, Failure> {
+        let known = self.info.connected;
+        loop {
+            if let Some(operation) = self.taken(deadline)? {
+                return Ok(Some(operation));
+            }
+            if self.info.connected != known {
+                return Ok(None);
+            }
+            self.transport.read(self.decoder.buffer(), deadline)?;
+        }
+    }
+
+    /// The next thing of what is read already.
+    fn taken(&mut self, deadline: Instant) -> Result<Option<ServerOperation>, Failure> {
+        loop {
+            let operation = self.decoder.next();
+            match operation.map_err(|fault| Failure::Unavailable(fault.to_string()))? {
                 Some(ServerOperation::Ping) => {
                     to_server::pong(&mut self.out);
                     self.flush(deadline)?;
                 }
                 Some(ServerOperation::Info(info)) if !self.info.server_id.is_empty() => self.info = *info,
-                Some(operation) => return Ok(operation),
-                None => self.transport.read(self.decoder.buffer(), deadline)?,
+                operation => return Ok(operation),
             }
         }
     }
@@ -197,7 +244,7 @@ impl Conversation {
     }
 
     fn gather(&mut self, mut message: Message, until: Until) -> Result<Vec<Message>, Failure> {
-        let (sid, inbox) = self.subscribe();
+        let (sid, inbox) = self.open_inbox();
         if until.replies == 1 {
             to_server::unsubscribe(&mut self.out, sid, Some(1));
         }
@@ -248,8 +295,15 @@ impl Conversation {
         self.request(message, until)?.pop().ok_or(Failure::TimedOut)
     }
 
-    /// Subscribes to an inbox that nobody else knows, with the next flight.
+    /// Subscribes to an inbox, with the next flight. What comes there is kept, whatever else is asked meanwhile.
     pub(crate) fn subscribe(&mut self) -> (u64, Bytes) {
+        let (sid, inbox) = self.open_inbox();
+        self.early = (sid, VecDeque::new());
+        (sid, inbox)
+    }
+
+    /// Subscribes to an inbox that nobody else knows, with the next flight.
+    fn open_inbox(&mut self) -> (u64, Bytes) {
         self.last_sid += 1;
         let random = (
             wasip2::random::random::get_random_u64(),
@@ -267,15 +321,26 @@ impl Conversation {
 
     /// Ends a subscription with the next flight.
     pub(crate) fn unsubscribe(&mut self, sid: u64) {
+        self.early = (0, VecDeque::new());
         to_server::unsubscribe(&mut self.out, sid, None);
     }
 
     /// The next message of a subscription, for something that was published to `subject`.
     pub(crate) fn reply(&mut self, wanted: u64, subject: &[u8], deadline: Instant) -> Result<Message, Failure> {
         self.flush(deadline)?;
+        if self.early.0 == wanted
+            && let Some(message) = self.early.1.pop_front()
+        {
+            return Ok(message);
+        }
         loop {
             match self.next(deadline)? {
-                ServerOperation::Message { sid, message } if sid == wanted => {
+                ServerOperation::Message { sid, message } if sid != wanted => {
+                    if sid == self.early.0 {
+                        self.early.1.push_back(message);
+                    }
+                }
+                ServerOperation::Message { message, .. } => {
                     let status = message.headers.as_deref().and_then(headers::status);
                     return match status {
                         Some(status) if status.code == headers::NO_RESPONDERS => Err(Failure::NoResponders),
@@ -296,12 +361,17 @@ impl Conversation {
 /// What an error of the service means for something that was published to `subject`: nothing, if it is about another
 /// subject; the end, if it ends the connection.
 fn refusal(text: &str, subject: &[u8]) -> Result<Option<Failure>, Failure> {
-    if !text.to_ascii_lowercase().contains("permissions violation") {
+    if !is_refusal(text) {
         return Err(Failure::Unavailable(format!("the NATS service says: {text}")));
     }
     let about = text.split('"').nth(1).unwrap_or_default();
     let ours = about.as_bytes() == subject || text.contains("Reply") || text.contains("Subscription");
     Ok(ours.then(|| Failure::Denied(text.to_owned())))
+}
+
+/// Whether an error of the service is about one message or subscription, and not about the connection.
+fn is_refusal(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("permissions violation")
 }
 
 /// A message as a component gives it.

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mainstay_nats_core::headers::Headers;
 use mainstay_nats_core::jetstream::ack::Delivery;
 use mainstay_nats_core::jetstream::api::{
-    self, AnswerError, Api, ApiError, ConsumerInfo, MESSAGE_NOT_FOUND, PublishAck, STREAM_NOT_FOUND,
-    WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT,
+    self, AnswerError, ApiError, ConsumerInfo, MESSAGE_NOT_FOUND, PublishAck, STREAM_NOT_FOUND, WRONG_LAST_SEQUENCE,
+    WRONG_LAST_SEQUENCE_CONSTANT,
 };
 use mainstay_nats_core::jetstream::kv::{self, Stored};
 use mainstay_nats_core::protocol::Message;
@@ -15,6 +15,7 @@ use mainstay_nats_core::protocol::Message;
 use crate::Client;
 use crate::bindings::exports::mainstay::nats::kv::{Entry, Error, Guest, Instant as Written};
 use crate::conversation::{Conversation, Failure, with};
+use crate::settings::api;
 
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,7 +105,7 @@ fn check(bucket: &str, key: Option<&str>) -> Result<(), Error> {
 /// The last message of a key, a value or a deletion.
 fn last(conversation: &mut Conversation, deadline: Instant, bucket: &str, key: &str) -> Result<Option<Stored>, Error> {
     let request = Message {
-        subject: Bytes::from(Api::default().message_get(&kv::stream(bucket))),
+        subject: Bytes::from(api().message_get(&kv::stream(bucket))),
         payload: kv::last_request(&kv::subject(bucket, key)),
         ..Message::default()
     };
@@ -139,7 +140,7 @@ fn write(
             .map_err(Failure::from)?;
     }
     let message = Message {
-        subject: Bytes::from(kv::subject(bucket, key)),
+        subject: Bytes::from(api().publish(&kv::subject(bucket, key))),
         reply: None,
         headers: (!headers.is_empty()).then(|| headers.encode()),
         payload: Bytes::from(value),
@@ -163,7 +164,7 @@ fn consume(
     sid: u64,
     inbox: &Bytes,
 ) -> Result<Vec<String>, Error> {
-    let (api, stream) = (Api::default(), kv::stream(bucket));
+    let (api, stream) = (api(), kv::stream(bucket));
     let name = format!("keys{:016x}", wasip2::random::random::get_random_u64());
     let create = Message {
         subject: Bytes::from(api.consumer_create_filtered(&stream, &name, &kv::subject(bucket, ">"))),
@@ -174,6 +175,7 @@ fn consume(
     let info: ConsumerInfo = api::answer(&answer.payload)?;
     let mut keys = Vec::new();
     let mut left = info.num_pending + info.delivered.consumer_seq;
+    let mut last = 0;
     while left > 0 {
         let message = conversation.reply(sid, b"", deadline)?;
         let Some(delivery) = message.reply.as_deref().and_then(Delivery::parse) else {
@@ -186,7 +188,11 @@ fn consume(
             }
             continue;
         };
-        left = delivery.pending;
+        if delivery.consumer_sequence != last + 1 {
+            let text = "some keys were lost on their way: the service was too busy";
+            return Err(Error::Unavailable(text.to_owned()));
+        }
+        (last, left) = (delivery.consumer_sequence, delivery.pending);
         let headers = message
             .headers
             .as_deref()

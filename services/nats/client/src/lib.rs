@@ -6,6 +6,7 @@
 //!
 //! - [`transport`]: a TCP connection with deadlines
 //! - [`conversation`]: the protocol: publish, request, gather
+//! - [`settings`]: where the endpoint is
 //! - [`publisher`], [`kv`]: `mainstay:nats`
 //! - [`messaging`], [`messaging_sync`]: `wasmcloud:messaging` 0.3.0 and 0.2.0
 
@@ -14,6 +15,7 @@ mod kv;
 mod messaging;
 mod messaging_sync;
 mod publisher;
+mod settings;
 mod transport;
 
 mod bindings {

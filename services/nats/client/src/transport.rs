@@ -2,7 +2,6 @@
 //!
 //! std's sockets cannot wait for a while only, so it is made of WASI's own.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -15,9 +14,7 @@ use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 
 use crate::conversation::Failure;
-
-/// Where the service listens unless `NATS_LISTEN` says otherwise, for it and for this component alike.
-const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4222);
+use crate::settings::address;
 
 /// How much is read at once.
 const READ: u64 = 64 * 1024;
@@ -29,31 +26,15 @@ pub(crate) struct Transport {
     _socket: TcpSocket,
 }
 
-/// The address of the service's endpoint.
-fn address() -> Result<SocketAddr, Failure> {
-    match std::env::var("NATS_LISTEN") {
-        Err(_) => Ok(ADDRESS),
-        Ok(text) if text == "off" => Err(Failure::Unavailable("NATS_LISTEN is off".to_owned())),
-        Ok(text) => text
-            .parse()
-            .map_err(|_| Failure::Unavailable(format!("NATS_LISTEN {text:?} is not an IP address and a port"))),
-    }
-}
-
 impl Transport {
     /// Connects to the service's endpoint.
     pub(crate) fn connect(deadline: Instant) -> Result<Self, Failure> {
         let address = address()?;
-        let SocketAddr::V4(v4) = address else {
-            return Err(Failure::Unavailable(format!(
-                "{address} is not an IPv4 address of the loopback"
-            )));
-        };
         let failed = |error: ErrorCode| Failure::Unavailable(format!("the NATS service at {address}: {error:?}"));
         let socket = create_tcp_socket(IpAddressFamily::Ipv4).map_err(failed)?;
-        let [a, b, c, d] = v4.ip().octets();
+        let [a, b, c, d] = address.ip().octets();
         let remote = Ipv4SocketAddress {
-            port: v4.port(),
+            port: address.port(),
             address: (a, b, c, d),
         };
         let network = instance_network();
@@ -85,6 +66,17 @@ impl Transport {
                 return Ok(());
             }
             wait(&self.input.subscribe(), deadline)?;
+        }
+    }
+
+    /// Reads what there is already, without waiting.
+    pub(crate) fn read_ready(&self, into: &mut BytesMut) -> Result<(), Failure> {
+        loop {
+            let bytes = self.input.read(READ).map_err(|error| gone(&error))?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            into.extend_from_slice(&bytes);
         }
     }
 

@@ -6,17 +6,16 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use mainstay_nats_core::mux::ConnectionId;
 use mainstay_nats_core::protocol::ProtocolError;
 use mainstay_nats_core::protocol::from_client::{ClientOperation, Decoder};
+use mainstay_nats_link::{Bridge, READ};
 use mainstay_runtime::listener::Listener;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
-
-use crate::bridge::Bridge;
-use crate::connect::READ;
 
 /// A client that says nothing for so long is asked for a sign of life, and is gone if it gives none.
 const PING_INTERVAL: Duration = Duration::from_secs(120);
@@ -91,21 +90,22 @@ async fn converse(
         bridge.take_output(id);
         bridge.client(id, connect);
     }
+    let mut unsent = BytesMut::new();
     let end = tokio::select! {
         end = read(bridge, id, reader, decoder, moved) => end,
-        () = write(bridge, id, writer, &wake) => End::Gone,
+        () = write(bridge, id, writer, &wake, &mut unsent) => End::Gone,
     };
     if matches!(end, End::WithoutEcho(_)) {
         // What it was told here, INFO first of all: it may have spoken before that was written.
-        let told = bridge.take_output(id);
-        if writer.write_all(&told).await.is_err() {
+        unsent.unsplit(bridge.take_output(id));
+        if writer.write_all(&unsent).await.is_err() {
             bridge.close(id);
             return End::Gone;
         }
     }
     if bridge.is_ending(id) {
         // What it is told before it has to go. Who does not read it does not learn why.
-        let _ = tokio::time::timeout(FAREWELL, write(bridge, id, writer, &wake)).await;
+        let _ = tokio::time::timeout(FAREWELL, write(bridge, id, writer, &wake, &mut unsent)).await;
     }
     bridge.close(id);
     end
@@ -157,12 +157,14 @@ async fn read(
     }
 }
 
-/// Writes what a client is told until it has to go.
-async fn write(bridge: &Bridge, id: ConnectionId, writer: &mut OwnedWriteHalf, wake: &Notify) {
+/// Writes what a client is told until it has to go. What is left when this is dropped stays in `unsent`.
+async fn write(bridge: &Bridge, id: ConnectionId, writer: &mut OwnedWriteHalf, wake: &Notify, unsent: &mut BytesMut) {
     loop {
-        let out = bridge.take_output(id);
-        if !out.is_empty() {
-            if writer.write_all(&out).await.is_err() {
+        if unsent.is_empty() {
+            *unsent = bridge.take_output(id);
+        }
+        if !unsent.is_empty() {
+            if writer.write_buf(unsent).await.is_err() {
                 return;
             }
             continue;

@@ -1,31 +1,27 @@
 //! The NATS service: calls components for messages, and lets them speak NATS on loopback.
 //!
-//! The protocol, the multiplexer and what becomes of a delivery are the core crate's business (`mainstay-nats-core`); here
-//! are the sockets, the clock and the callbacks.
+//! The protocol, the multiplexer and what becomes of a delivery are the core crate's business (`mainstay-nats-core`), the
+//! connection to the servers is the link crate's (`mainstay-nats-link`); here are the callbacks and the endpoint.
 //!
 //! - [`config`]: settings, all checked at start
 //! - [`component`]: the callbacks, as the rest of the service sees them
 //! - `bindings`: `mainstay:nats`, as generated from its WIT
 //! - [`service`]: the start of everything, in order
-//! - `bridge`: the multiplexer as the tasks share it: publish, subscribe, request, flush
-//! - `link`: the connection to the servers; `connect` makes one, `servers` chooses
 //! - `endpoint`: the loopback endpoint
 //! - `inbound`: messages to the component, from core NATS and from JetStream
+//! - `watch`: changes of key-value buckets to the component
 //! - `report`: log lines, metrics and events of what happens
 //!
 //! The component itself is the last few lines: it hands `run` to [`service::start`].
 
 mod bindings;
-mod bridge;
 pub mod component;
 pub mod config;
-mod connect;
 mod endpoint;
 mod inbound;
-mod link;
 mod report;
-mod servers;
 pub mod service;
+mod watch;
 
 pub use bindings::mainstay::nats::{events, filter, handler, watcher};
 

@@ -4,18 +4,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mainstay_nats_core::mux::{Mux, Settings};
+use mainstay_nats_link::{Bridge, Connection, Link, Observer, token};
 use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::{Context, Error, supervise};
 
-use crate::bridge::Bridge;
 use crate::component::Component;
 use crate::config::Configuration;
 use crate::endpoint::{self, Aside, AsideBridge};
 use crate::events::Kinds;
 use crate::inbound::{self, Handler};
-use crate::link::Link;
-use crate::report::Report;
+use crate::report::{ConnectionReport, Report};
+use crate::watch;
 
 /// How long the component may take to answer what it is asked at start.
 const ASKING: Duration = Duration::from_secs(30);
@@ -40,6 +40,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         connection,
         endpoint,
         subscriptions,
+        watches,
         max_in_flight,
         ..
     } = configuration;
@@ -54,12 +55,13 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         client_buffer: endpoint.client_buffer,
         slow_consumer: endpoint.slow_consumer,
     };
-    let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&report));
-    let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&report), true);
+    let observer: Rc<dyn Observer> = Rc::new(ConnectionReport(Rc::clone(&report)));
+    let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&observer));
+    let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&observer), true);
     tokio::task::spawn_local(link.run());
 
     if let Some(address) = endpoint.listen {
-        let aside = aside(settings, &connection, &report);
+        let aside = aside(settings, &connection, &observer);
         let bridge = Rc::clone(&bridge);
         let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
         // A port in use, as an earlier life of the service may leave it, is tried again.
@@ -68,9 +70,12 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
             async { clients.await.map(|never| match never {}) }
         });
     }
-    if !subscriptions.is_empty() {
+    if !subscriptions.is_empty() || !watches.is_empty() {
         let asked = ask(&*component).await?;
         report.deliver_to(Rc::clone(&component), asked.events);
+        for watch in watches {
+            watch::start(watch, connection.api.clone(), &bridge, &report, &component);
+        }
         let handler = Handler::new(component, max_in_flight, asked.filtered, &bridge);
         for subscription in subscriptions {
             inbound::start(subscription, &connection, &bridge, &report, &handler);
@@ -80,15 +85,15 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
 }
 
 /// Bridges for clients that do not want their own messages back.
-fn aside(settings: Settings, connection: &Rc<crate::config::Connection>, report: &Rc<Report>) -> Aside {
-    let (connection, report) = (Rc::clone(connection), Rc::clone(report));
+fn aside(settings: Settings, connection: &Rc<Connection>, observer: &Rc<dyn Observer>) -> Aside {
+    let (connection, observer) = (Rc::clone(connection), Rc::clone(observer));
     Rc::new(move || {
         let settings = Settings {
             instance: token(),
             ..settings.clone()
         };
-        let bridge = Bridge::new(Mux::new(settings), connection.pending, Rc::clone(&report));
-        let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&report), false);
+        let bridge = Bridge::new(Mux::new(settings), connection.pending, Rc::clone(&observer));
+        let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&observer), false);
         let link = tokio::task::spawn_local(link.run());
         AsideBridge { bridge, link }
     })
@@ -108,16 +113,4 @@ async fn ask<C: Component>(component: &C) -> Result<Asked, Error> {
     let events = callbacks.call(ASKING, component.events_wanted()).await;
     let events = events.map_err(|_| late("mainstay:nats/events"))?;
     Ok(Asked { filtered, events })
-}
-
-/// A token that nobody can guess, as NATS clients make them: 22 letters and digits.
-fn token() -> String {
-    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let digit = |_| {
-        ALPHABET
-            .get(rand::random_range(0..ALPHABET.len()))
-            .copied()
-            .map_or('0', char::from)
-    };
-    (0..22).map(digit).collect()
 }

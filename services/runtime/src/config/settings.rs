@@ -180,6 +180,29 @@ impl Settings {
         }
     }
 
+    /// Settings that have another prefix because another service has them as well: `NATS_URL`, or `url` in the table
+    /// `[nats]` of this service's file. Variables that are the other service's alone are not refused.
+    pub fn beside<T>(
+        &mut self,
+        key: &str,
+        prefix: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let environment = self.environment.clone();
+        let shared = |table| Self {
+            prefix: Some(prefix.to_owned()),
+            environment,
+            table,
+            known_variables: Vec::new(),
+            known_keys: Vec::new(),
+        };
+        let table = self.table(key, |inner| Ok(inner.table.take()))?.flatten();
+        let mut settings = shared(table);
+        let value = read(&mut settings)?;
+        settings.refuse_unknown_keys()?;
+        Ok(value)
+    }
+
     /// An error about these settings as a whole, for rules that bind more than one of them.
     pub fn error(&self, rule: impl std::fmt::Display) -> ConfigError {
         match (&self.prefix, &self.table) {
@@ -249,6 +272,10 @@ impl Settings {
         if let Some(unknown) = self.unknown_variables().next() {
             return Err(no_such_setting(unknown, unknown, &self.known_variables));
         }
+        self.refuse_unknown_keys()
+    }
+
+    fn refuse_unknown_keys(&self) -> Result<(), ConfigError> {
         if let Some(table) = &self.table
             && let Some((key, entry)) = table.entries.iter().next()
         {

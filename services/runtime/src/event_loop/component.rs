@@ -155,10 +155,7 @@ impl EventLoop<'_> {
             context.waker().wake_by_ref();
             return true;
         }
-        // A local task woke one that a library spawned on the runtime itself, which runs in turns only.
-        if self.metrics.global_queue_depth() > 0 {
-            return true;
-        }
+        // Asked first and on every way out, so that no turn leaves the loop without something to wake it.
         // Tasks that ran may have written to a socket whose answer is near; a timer that rang says that none did.
         let timer_rang = self.timer.rang(context);
         let slowest = if in_flight() > 0 { SLOWEST_PACE } else { IDLE_PACE };
@@ -167,8 +164,9 @@ impl EventLoop<'_> {
             self.timer.set(pace);
         }
         self.pace = pace;
-        // The clock counts too: among many completions the timer's own may be late.
-        timer_rang || now - self.last_turn >= PACE
+        // The clock counts too: among many completions the timer's own may be late. So do tasks that a library spawned on
+        // the runtime itself and that a local task has woken: they run in turns only.
+        timer_rang || now - self.last_turn >= PACE || self.metrics.global_queue_depth() > 0
     }
 
     /// Lets tokio's driver collect I/O events and expired timers, and wake their tasks, without blocking.

@@ -49,6 +49,9 @@ pub struct Limits {
     pub in_flight: usize,
     /// A tick claimed later than this after it was due counts as missed.
     pub grace: Duration,
+    /// Ticks of so long ago were not missed, whatever the job's misfire policy: between two replicas of which one takes
+    /// over from the other nobody claims any. Zero where there is one only.
+    pub handover: Duration,
 }
 
 impl Default for Limits {
@@ -56,6 +59,7 @@ impl Default for Limits {
         Self {
             in_flight: 256,
             grace: Duration::from_secs(5),
+            handover: Duration::ZERO,
         }
     }
 }

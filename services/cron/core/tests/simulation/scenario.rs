@@ -22,6 +22,8 @@ pub struct Scenario {
     lasts: SignedDuration,
     /// Callbacks in flight at once.
     in_flight: Option<usize>,
+    /// Ticks of so long ago were not missed: another replica takes over.
+    handover: Option<SignedDuration>,
     job: Vec<JobText>,
     #[serde(default)]
     step: Vec<StepText>,
@@ -78,6 +80,7 @@ pub fn play(text: &str) -> Result<String, Box<dyn std::error::Error>> {
     let scenario: Scenario = toml::from_str(text)?;
     let mut limits = Limits::default();
     limits.in_flight = scenario.in_flight.unwrap_or(limits.in_flight);
+    limits.handover = scenario.handover.map_or(limits.handover, unsigned);
     let mut jobs = Vec::new();
     let mut behaviours = HashMap::new();
     for text in &scenario.job {

@@ -27,6 +27,7 @@ use mainstay_runtime::supervise;
 use tokio::net::TcpStream;
 
 use crate::component::Component;
+use crate::election::Election;
 use crate::service::Cron;
 use routes::Reply;
 
@@ -37,7 +38,7 @@ const MAX_CONNECTIONS: usize = 16;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Serves the pages from now on. A port in use, as an earlier life of the service may leave it, is tried again.
-pub(crate) fn start<C: Component>(cron: Rc<Cron<C>>, address: SocketAddr) {
+pub(crate) fn start<C: Component, E: Election>(cron: Rc<Cron<C, E>>, address: SocketAddr) {
     let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     supervise::spawn("admin", backoff, move || {
         let pages = serve(cron.clone(), address);
@@ -45,7 +46,7 @@ pub(crate) fn start<C: Component>(cron: Rc<Cron<C>>, address: SocketAddr) {
     });
 }
 
-async fn serve<C: Component>(cron: Rc<Cron<C>>, address: SocketAddr) -> Result<Infallible, String> {
+async fn serve<C: Component, E: Election>(cron: Rc<Cron<C, E>>, address: SocketAddr) -> Result<Infallible, String> {
     let listener = Listener::bind(address).map_err(|error| format!("admin pages on {address}: {error}"))?;
     tracing::debug!(address = %listener.address(), "admin pages");
     Ok(listener
@@ -53,10 +54,10 @@ async fn serve<C: Component>(cron: Rc<Cron<C>>, address: SocketAddr) -> Result<I
         .await)
 }
 
-async fn connection<C: Component>(cron: Rc<Cron<C>>, stream: TcpStream) {
+async fn connection<C: Component, E: Election>(cron: Rc<Cron<C, E>>, stream: TcpStream) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let reply = answer(&cron, &request);
-        async move { Ok::<_, Infallible>(respond(reply)) }
+        let cron = cron.clone();
+        async move { Ok::<_, Infallible>(respond(answer(&cron, &request).await)) }
     });
     let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     match tokio::time::timeout(DEADLINE, served).await {
@@ -66,9 +67,16 @@ async fn connection<C: Component>(cron: Rc<Cron<C>>, stream: TcpStream) {
     }
 }
 
-fn answer<C: Component>(cron: &Cron<C>, request: &Request<Incoming>) -> Reply {
+async fn answer<C: Component, E: Election>(cron: &Cron<C, E>, request: &Request<Incoming>) -> Reply {
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    cron.operate(|engine, now| routes::answer(engine, now, request.method(), path, query))
+    if let Some(reason) = cron.standby() {
+        return routes::standby(request.method(), path, query, &reason);
+    }
+    let answer = cron.operate(|engine, now| routes::answer(engine, now, request.method(), path, query));
+    let deposed = "another replica was elected meanwhile, look there whether it was done";
+    answer
+        .await
+        .unwrap_or_else(|| routes::standby(request.method(), path, query, deposed))
 }
 
 fn respond(reply: Reply) -> Response<Full<Bytes>> {

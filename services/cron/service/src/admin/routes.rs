@@ -51,7 +51,7 @@ pub(super) fn answer(engine: &mut Engine, now: Now, method: &Method, path: &str,
     let query: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let answered = match (method, path) {
         (&Method::GET, "/jobs") => jobs(engine, now, &query),
-        (&Method::GET, "/schedule") => schedule(now, &query),
+        (&Method::GET, "/schedule") => schedule(now.wall, &query),
         (&Method::GET | &Method::POST, _) => match path.strip_prefix("/jobs/") {
             Some(rest) if method == Method::GET => find(engine, rest).map(|id| ok(view::job(engine, id, now))),
             Some(rest) => act(engine, now, rest, &query),
@@ -66,6 +66,16 @@ pub(super) fn answer(engine: &mut Engine, now: Now, method: &Method, path: &str,
         )),
     };
     answered.unwrap_or_else(|reply| reply)
+}
+
+/// Answers a request to a replica that runs no jobs, for this reason: it knows what expressions mean, and nothing else.
+pub(super) fn standby(method: &Method, path: &str, query: &str, reason: &str) -> Reply {
+    if method == Method::GET && path == "/schedule" {
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let now = Moment::from(jiff::Timestamp::now());
+        return schedule(now, &query).unwrap_or_else(|reply| reply);
+    }
+    Reply::error(StatusCode::SERVICE_UNAVAILABLE, reason)
 }
 
 fn ok(body: Value) -> Reply {
@@ -123,7 +133,7 @@ fn act(engine: &mut Engine, now: Now, rest: &str, query: &HashMap<String, String
 }
 
 /// What an expression means, without a job.
-fn schedule(now: Now, query: &HashMap<String, String>) -> Result<Reply, Reply> {
+fn schedule(now: Moment, query: &HashMap<String, String>) -> Result<Reply, Reply> {
     let bad = |error: &dyn std::fmt::Display| Reply::error(StatusCode::BAD_REQUEST, error);
     let text = query
         .get("schedule")
@@ -149,7 +159,7 @@ fn schedule(now: Now, query: &HashMap<String, String>) -> Result<Reply, Reply> {
     let after = if query.contains_key("after") {
         instant(query, "after")?
     } else {
-        now.wall
+        now
     };
     let count = number(query, "count", 5, 1000)?;
     let next: Vec<String> = schedule
@@ -157,10 +167,13 @@ fn schedule(now: Now, query: &HashMap<String, String>) -> Result<Reply, Reply> {
         .take(count)
         .map(|tick| view::local(tick.into(), &zone))
         .collect();
-    let fields = schedule.fields();
-    Ok(ok(
-        json!({ "schedule": text, "zone": zone.name(), "fields": fields, "next": next }),
-    ))
+    Ok(ok(json!({
+        "schedule": text,
+        "zone": zone.name(),
+        "words": schedule.describe(),
+        "fields": schedule.fields(),
+        "next": next,
+    })))
 }
 
 fn instant(query: &HashMap<String, String>, name: &str) -> Result<Moment, Reply> {

@@ -84,6 +84,7 @@ fn jobs_are_listed_with_their_next_five_ticks_and_last_outcomes() {
         json!({
             "name": "reports/nightly",
             "schedule": "0 3 * * *",
+            "words": "at 03:00, in Europe/Berlin",
             "zone": "Europe/Berlin",
             "overlap": "forbid",
             "misfire": "once",
@@ -140,8 +141,13 @@ fn an_expression_is_read_without_a_job() {
     let (status, body) = ask(&mut engine, Method::GET, target);
     assert_eq!(status, StatusCode::OK);
     let next = ["2026-12-07T04:30:00+01:00", "2027-01-04T04:30:00+01:00"];
-    let fields = "0 30 4 * * 1#1";
-    let expected = json!({ "schedule": "30 4 * * MON#1", "zone": "Europe/Paris", "fields": fields, "next": next });
+    let expected = json!({
+        "schedule": "30 4 * * MON#1",
+        "zone": "Europe/Paris",
+        "words": "at 04:30 on the first Monday of the month, in Europe/Paris",
+        "fields": "0 30 4 * * 1#1",
+        "next": next,
+    });
     assert_eq!(body, expected);
 }
 

@@ -41,6 +41,7 @@ pub(super) fn job(engine: &Engine, id: JobId, now: Now) -> Value {
     json!({
         "name": job.name,
         "schedule": job.schedule.text(),
+        "words": job.schedule.describe(),
         "zone": job.zone.name(),
         "overlap": overlap(job.policy.overlap),
         "misfire": misfire(job.policy.misfire),

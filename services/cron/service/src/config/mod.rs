@@ -46,7 +46,17 @@ impl Configuration {
     /// # Errors
     /// The first setting that is wrong, in one line.
     pub fn read() -> Result<Self, ConfigError> {
-        Settings::read("CRON_", Self::from_settings)
+        Settings::read("CRON_", Self::alone)
+    }
+
+    /// [`Configuration::read`] for a service that may be one of several replicas; `election` reads how.
+    ///
+    /// # Errors
+    /// As [`Configuration::read`].
+    pub fn read_with<T>(
+        election: impl FnOnce(&mut Settings) -> Result<T, ConfigError>,
+    ) -> Result<(Self, T), ConfigError> {
+        Settings::read("CRON_", |settings| Self::with(settings, election))
     }
 
     /// [`Configuration::read`] from an environment that is given.
@@ -56,7 +66,31 @@ impl Configuration {
     pub fn read_from<K: Into<String>, V: Into<String>>(
         environment: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
-        Settings::read_from("CRON_", environment, Self::from_settings)
+        Settings::read_from("CRON_", environment, Self::alone)
+    }
+
+    /// [`Configuration::read_with`] from settings that are given.
+    ///
+    /// # Errors
+    /// As [`Configuration::read`].
+    pub fn with<T>(
+        settings: &mut Settings,
+        election: impl FnOnce(&mut Settings) -> Result<T, ConfigError>,
+    ) -> Result<(Self, T), ConfigError> {
+        let election = election(settings)?;
+        Ok((Self::from_settings(settings)?, election))
+    }
+
+    fn alone(settings: &mut Settings) -> Result<Self, ConfigError> {
+        let alone =
+            |settings: &mut Settings| {
+                settings.or("election", (), |value| match value.text()? {
+                    "off" => Ok(()),
+                    _ => Err(value
+                        .error("this component runs its jobs alone; replicas that elect one run cron-elected.wasm")),
+                })
+            };
+        Self::with(settings, alone).map(|(configuration, ())| configuration)
     }
 
     fn from_settings(settings: &mut Settings) -> Result<Self, ConfigError> {
@@ -66,6 +100,7 @@ impl Configuration {
             grace: settings.or("grace", defaults.grace, |value| {
                 value.duration(Duration::ZERO..=job::DAY)
             })?,
+            handover: Duration::ZERO,
         };
         let state = settings.or("state", None, |value| match value.text()? {
             "" => Err(value.error("empty, must be the path of a folder, for example /state")),

@@ -337,3 +337,82 @@ fn a_component_brings_jobs_of_its_own() {
         "job \"sweep\" of the component: overlaps: no such setting, the nearest is overlap"
     );
 }
+
+#[test]
+fn jobs_of_the_variables_a_file_the_inline_text_and_the_component_are_mixed() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "misfire = \"all\"\n[[job]]\nname = \"file\"\nschedule = \"@daily\"\npayload = \"from the file\"\n";
+    std::fs::write(file.path(), text).unwrap();
+    let inline = "[[job]]\nname = \"inline\"\nschedule = \"@daily\"";
+    let variables = [
+        DAILY,
+        ("CRON_NAME", "variables"),
+        ("CRON_PAYLOAD", "from the variables"),
+        ("CRON_CONFIG", file.path().to_str().unwrap()),
+        ("CRON_JOBS", inline),
+    ];
+    let configuration = Configuration::read_from(variables).unwrap();
+    let (jobs, _) = configuration.complete(vec![definition("own", "@daily", &[])]).unwrap();
+    let summary: Vec<_> = jobs
+        .iter()
+        .map(|job| {
+            (
+                &*job.name,
+                std::str::from_utf8(&job.payload).unwrap(),
+                job.policy.misfire,
+            )
+        })
+        .collect();
+    // What is set outside of a table, in the file or as a variable, holds for the jobs of all four.
+    let all = mainstay_cron_core::policy::Misfire::All;
+    assert_eq!(
+        summary,
+        [
+            ("variables", "from the variables", all),
+            ("file", "from the file", all),
+            ("inline", "from the variables", all),
+            ("own", "its own", all)
+        ]
+    );
+}
+
+#[test]
+fn a_name_is_one_jobs_whichever_two_of_the_four_bring_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let table = "[[job]]\nname = \"twice\"\nschedule = \"@daily\"";
+    std::fs::write(file.path(), table).unwrap();
+    let path = file.path().to_str().unwrap();
+    let by_variables: &[_] = &[DAILY, ("CRON_NAME", "twice")];
+    let by_file: &[_] = &[("CRON_CONFIG", path)];
+    let by_text: &[_] = &[("CRON_JOBS", table)];
+    let taken = "name \"twice\": is another job's name already; each job needs one of its own";
+    let (of_file, of_text, of_component) = (
+        format!("{path} line 2: {taken}"),
+        format!("CRON_JOBS line 2: {taken}"),
+        format!("job \"twice\" of the component: {taken}"),
+    );
+    for (first, second, message) in [
+        (by_variables, by_file, &of_file),
+        (by_variables, by_text, &of_text),
+        (by_file, by_text, &of_text),
+    ] {
+        assert_eq!(error(&[first, second].concat()), *message);
+    }
+    for first in [by_variables, by_file, by_text] {
+        let read = Configuration::read_from(first.iter().copied()).unwrap();
+        let told = read.complete(vec![definition("twice", "@daily", &[])]).unwrap_err();
+        assert_eq!(told.to_string(), of_component);
+    }
+    let read = Configuration::read_from::<&str, &str>([]).unwrap();
+    let twice = vec![definition("twice", "@daily", &[]), definition("twice", "@hourly", &[])];
+    assert_eq!(read.complete(twice).unwrap_err().to_string(), of_component);
+}
+
+#[test]
+fn this_component_takes_part_in_no_election() {
+    assert!(Configuration::read_from([DAILY, ("CRON_ELECTION", "off")]).is_ok());
+    assert_eq!(
+        error(&[DAILY, ("CRON_ELECTION", "nats")]),
+        "CRON_ELECTION \"nats\": this component runs its jobs alone; replicas that elect one run cron-elected.wasm"
+    );
+}

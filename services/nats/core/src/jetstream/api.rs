@@ -50,6 +50,20 @@ impl Api {
         format!("{}.CONSUMER.MSG.NEXT.{stream}.{consumer}", self.prefix)
     }
 
+    /// Where to create a stream.
+    pub fn stream_create(&self, stream: &str) -> String {
+        format!("{}.STREAM.CREATE.{stream}", self.prefix)
+    }
+
+    /// Where to publish what goes to `subject` of a bucket: through the API's prefix, if that is not the default one.
+    pub fn kv_put(&self, subject: &str) -> String {
+        if *self == Self::default() {
+            subject.to_owned()
+        } else {
+            format!("{}.{subject}", self.prefix)
+        }
+    }
+
     /// Where to ask for one message of a stream.
     pub fn message_get(&self, stream: &str) -> String {
         format!("{}.STREAM.MSG.GET.{stream}", self.prefix)
@@ -58,6 +72,16 @@ impl Api {
     /// Where to create a consumer that nobody else knows, by the filter in its subject (servers from 2.9 on).
     pub fn consumer_create_filtered(&self, stream: &str, consumer: &str, filter: &str) -> String {
         format!("{}.CONSUMER.CREATE.{stream}.{consumer}.{filter}", self.prefix)
+    }
+
+    /// Where to publish for a subject that a stream behind this API takes: to the subject itself, or through the API of
+    /// another domain or account, which hands it on.
+    pub fn publish(&self, subject: &str) -> String {
+        if *self == Self::default() {
+            subject.to_owned()
+        } else {
+            format!("{}.{subject}", self.prefix)
+        }
     }
 
     /// Where to delete a consumer.
@@ -83,6 +107,8 @@ pub struct ApiError {
 pub const CONSUMER_NOT_FOUND: u32 = 10014;
 /// No such stream.
 pub const STREAM_NOT_FOUND: u32 = 10059;
+/// There is a stream of this name, and it was made otherwise.
+pub const STREAM_NAME_IN_USE: u32 = 10058;
 /// No such message.
 pub const MESSAGE_NOT_FOUND: u32 = 10037;
 /// The last sequence, of the stream or of the subject, is not the one that was expected.
@@ -115,6 +141,10 @@ pub fn answer<T: DeserializeOwned>(payload: &[u8]) -> Result<T, AnswerError> {
         None => serde_json::from_slice(payload).map_err(unreadable),
     }
 }
+
+/// Something was made; what it is does not matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Made {}
 
 /// What a stream says of a message that it stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -169,6 +199,9 @@ pub struct ConsumerConfig {
     /// Where it begins: `all`, `last`, `new`, `last_per_subject`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub deliver_policy: String,
+    /// The first message, where it begins `by_start_sequence`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub opt_start_seq: u64,
     /// `explicit`, `none` or `all`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub ack_policy: String,
@@ -319,9 +352,13 @@ mod tests {
     #[test]
     fn the_api_of_a_domain_has_another_prefix() {
         assert_eq!(Api::default().next("S", "c"), "$JS.API.CONSUMER.MSG.NEXT.S.c");
+        assert_eq!(Api::default().kv_put("$KV.b.k"), "$KV.b.k");
+        assert_eq!(Api::domain("hub").kv_put("$KV.b.k"), "$JS.hub.API.$KV.b.k");
         assert_eq!(
             Api::domain("hub").consumer_info("S", "c"),
             "$JS.hub.API.CONSUMER.INFO.S.c"
         );
+        assert_eq!(Api::default().publish("$KV.b.k"), "$KV.b.k");
+        assert_eq!(Api::domain("hub").publish("$KV.b.k"), "$JS.hub.API.$KV.b.k");
     }
 }

@@ -13,6 +13,9 @@ use crate::headers::Headers;
 /// Header of a message that says that a key has no value any more.
 pub const OPERATION: &str = "KV-Operation";
 
+/// Header of a write: the revision that the key is expected to have, 0 if it was never written.
+pub const EXPECTED_REVISION: &str = "Nats-Expected-Last-Subject-Sequence";
+
 /// Letters, digits, `_` and `-`.
 pub fn is_bucket(name: &str) -> bool {
     !name.is_empty()
@@ -97,6 +100,22 @@ pub fn last_answer(payload: &[u8]) -> Option<Stored> {
         body: Bytes::from(STANDARD.decode(message.data).ok()?),
         stored: instant::parse(&message.time)?,
     })
+}
+
+/// A request for a bucket that keeps one value a key (ADR-8).
+pub fn create_bucket(bucket: &str) -> Bytes {
+    let config = serde_json::json!({
+        "name": stream(bucket),
+        "subjects": [subject(bucket, ">")],
+        "max_msgs_per_subject": 1,
+        "discard": "new",
+        "storage": "file",
+        "num_replicas": 1,
+        "allow_rollup_hdrs": true,
+        "allow_direct": true,
+        "deny_delete": true,
+    });
+    Bytes::from(config.to_string())
 }
 
 /// A request for a consumer that delivers the last message of each key to an inbox, and then what comes after.

@@ -5,9 +5,11 @@
 //! - [`instant`]: points in time, as JetStream writes them
 //! - [`kv`]: key-value buckets
 //! - [`pull`]: how many messages to ask for, and when
+//! - [`watch`]: what has come of a bucket that is watched
 
 pub mod ack;
 pub mod api;
 pub mod instant;
 pub mod kv;
 pub mod pull;
+pub mod watch;

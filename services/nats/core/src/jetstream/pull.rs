@@ -143,6 +143,11 @@ impl Pull {
                 self.over(messages, bytes);
                 Status::Over
             }
+            // All of its messages came, and not all of its bytes.
+            (409, text) if text.contains("batch completed") => {
+                self.over(messages, bytes);
+                Status::Over
+            }
             (409, text) if text.contains("maxbytes") => {
                 self.crowded = self.working.messages > 0;
                 self.oversized = self.working.messages == 0 && self.asked.messages == messages.unwrap_or_default();
@@ -247,6 +252,20 @@ mod tests {
         assert_eq!(pull.ask(), None);
         pull.done(900);
         assert_eq!(pull.ask().unwrap().max_bytes, 1000);
+    }
+
+    #[test]
+    fn a_request_is_over_when_its_messages_came_and_bytes_are_left() {
+        let mut pull = pull(10, 1000);
+        pull.ask();
+        for _ in 0..10 {
+            pull.received(10);
+            pull.done(10);
+        }
+        pull.ask();
+        let completed = "NATS/1.0 409 Batch Completed\r\nNats-Pending-Messages: 0\r\nNats-Pending-Bytes: 900\r\n\r\n";
+        assert_eq!(status(&mut pull, completed), Status::Over);
+        assert!(pull.is_asking());
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(super) struct Connection {
     pub(super) inbox: Inbox,
     /// Whether it asked JetStream to deliver to its inbox by name, so that answers may name the inbox.
     pub(super) named_inbox: bool,
+    /// Whether it was told that there is a server behind the endpoint.
+    pub(super) told_connected: bool,
     /// Whether it was told that it is slow, since it last caught up.
     pub(super) told_slow: bool,
     /// Its names for its subscriptions, and the server's numbers.
@@ -30,6 +32,7 @@ impl Connection {
             connect: Connect::default(),
             inbox,
             named_inbox: false,
+            told_connected: false,
             told_slow: false,
             sids: HashMap::new(),
             out: BytesMut::new(),

@@ -174,7 +174,9 @@ impl Mux {
             client_ip: "127.0.0.1",
             lame_duck: false,
             domain: self.server.domain.as_deref(),
+            connected: self.upstream.is_connected(),
         };
+        connection.told_connected = info.connected;
         to_client::info(connection.output(), &info);
         self.ready.push(id);
     }
@@ -190,7 +192,13 @@ impl Mux {
             return Ok(());
         };
         match operation {
-            ClientOperation::Connect(connect) => connection.connect = connect,
+            ClientOperation::Connect(connect) => {
+                connection.connect = connect;
+                // Until now it could be told nothing but the first INFO.
+                if connection.told_connected != self.upstream.is_connected() && connection.connect.protocol > 0 {
+                    self.inform(id);
+                }
+            }
             ClientOperation::Publish(message) => self.publish(id, message)?,
             ClientOperation::Subscribe { subject, queue, sid } => self.subscribe(id, subject, queue, sid)?,
             ClientOperation::Unsubscribe { sid, max } => self.unsubscribe(id, &sid, max),
@@ -347,7 +355,8 @@ impl Mux {
                 subscription.write(out, *number);
             }
         });
-        self.informed(info);
+        self.server = info;
+        self.inform_all();
     }
 
     /// The server has said something new of itself.
@@ -358,14 +367,18 @@ impl Mux {
             || info.domain != self.server.domain;
         self.server = info;
         if changed {
-            // Version 1 of the protocol: INFO may come at any time.
-            let told = self
-                .connections
-                .iter()
-                .filter(|(_, connection)| connection.connect.protocol > 0);
-            for id in told.map(|(id, _)| *id).collect::<Vec<_>>() {
-                self.inform(id);
-            }
+            self.inform_all();
+        }
+    }
+
+    /// Version 1 of the protocol: INFO may come at any time.
+    fn inform_all(&mut self) {
+        let told = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.connect.protocol > 0 && !connection.is_ending());
+        for id in told.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.inform(id);
         }
     }
 
@@ -378,6 +391,7 @@ impl Mux {
                 Flushed::Local(number) => unanswered.push(number),
             }
         }
+        self.inform_all();
         unanswered
     }
 }

@@ -213,7 +213,15 @@ fn a_client_whose_publishes_may_be_lost_is_disconnected_and_others_never_notice(
     wire.0.connected(unknown_server());
     assert_eq!(wire.sent(), "SUB orders.b 1\r\nPUB orders.c 0\r\n\r\nPING\r\nPING\r\n");
     wire.server_says("PONG\r\nPONG\r\n");
-    assert_eq!((wire.told(b).as_str(), wire.told(c).as_str()), ("PONG\r\n", "PONG\r\n"));
+    // They are told that the server is gone and back, and nothing else.
+    let heard = [b, c].map(|client| without_info(&wire.told(client)));
+    assert_eq!(heard, ["PONG\r\n", "PONG\r\n"]);
+}
+
+fn without_info(told: &str) -> String {
+    told.split_inclusive('\n')
+        .filter(|line| !line.starts_with("INFO "))
+        .collect()
 }
 
 #[test]
@@ -383,4 +391,28 @@ fn a_filter_in_the_subject_of_a_request_is_no_wildcard() {
         wire.told(a),
         "-ERR 'Permissions Violation for Publish to \"svc.>\"'\r\n"
     );
+}
+
+#[test]
+fn clients_are_told_whether_there_is_a_server_behind_the_endpoint() {
+    let mut wire = Wire::new();
+    let (a, old) = (wire.plain_client(), wire.client(r#"{"verbose":false,"protocol":0}"#));
+    wire.0.disconnected();
+    let told = wire.told(a);
+    assert!(
+        told.starts_with("INFO {") && told.contains(r#""connected":false"#),
+        "{told}"
+    );
+    let late = wire.0.open();
+    assert!(wire.told(late).contains(r#""connected":false"#));
+    wire.0.connected(unknown_server());
+    let told = wire.told(a);
+    assert!(
+        told.starts_with("INFO {") && told.contains(r#""connected":true"#),
+        "{told}"
+    );
+    assert_eq!(wire.told(late), "", "it has not said yet what it understands");
+    wire.says(late, "CONNECT {\"protocol\":1}\r\n");
+    assert!(wire.told(late).contains(r#""connected":true"#));
+    assert_eq!(wire.told(old), "", "version 0 of the protocol knows one INFO only");
 }

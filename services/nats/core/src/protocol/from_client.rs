@@ -130,7 +130,7 @@ pub struct Decoder {
 struct Publish {
     subject: Bytes,
     reply: Option<Bytes>,
-    /// Bytes of the header block; `None` for PUB.
+    /// Bytes of the header block; `None` if there is none.
     headers: Option<usize>,
     /// Bytes of header block and payload together.
     size: usize,
@@ -245,7 +245,8 @@ impl Decoder {
         Ok(Publish {
             subject,
             reply,
-            headers: Some(headers),
+            // Clients that always say HPUB say 0 where there are no headers, and nats-server takes it.
+            headers: Some(headers).filter(|headers| *headers > 0),
             size: self.within_limit(size)?,
         })
     }

@@ -68,6 +68,8 @@ pub struct ServerInfo {
     pub domain: Option<String>,
     /// The number that it has given to the connection.
     pub client_id: u64,
+    /// Said by the loopback endpoint alone: whether there is a server behind it.
+    pub connected: Option<bool>,
 }
 
 /// The server says something that is not the protocol.

@@ -38,6 +38,8 @@ pub struct Info<'a> {
     /// The JetStream domain of the server behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<&'a str>,
+    /// Whether there is a server behind it at present. No other server says so; clients that do not know it ignore it.
+    pub connected: bool,
 }
 
 /// INFO.
@@ -178,6 +180,7 @@ mod tests {
             client_ip: "127.0.0.1",
             lame_duck: false,
             domain: None,
+            connected: true,
         };
         let line = written(|out| info(out, &said));
         assert!(

@@ -5,9 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use mainstay_nats_core::grants::{Grants, parse_grant};
 use mainstay_nats_core::mux::SlowConsumer;
 use mainstay_nats_core::subject::Pattern;
+use mainstay_nats_link::size;
 use mainstay_runtime::config::{ConfigError, Settings};
-
-use super::connection::size;
 
 /// The loopback endpoint.
 #[derive(Clone, Debug)]

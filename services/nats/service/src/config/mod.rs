@@ -1,26 +1,25 @@
 //! Settings: where the servers are and who the service is there, what components may do, which messages call them.
 //!
-//! - `connection`: servers, credentials, TLS
-//! - `address`: one server's URL
+//! - [`Connection`]: servers, credentials, TLS
 //! - `endpoint`: the loopback endpoint and its grants
 //! - `subscription`: one subscription
+//! - `watch`: key-value buckets that the component watches
 
-mod address;
-mod connection;
 mod endpoint;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::net::SocketAddr;
 
+pub use mainstay_nats_link::{Connection, ServerAddress};
 use mainstay_runtime::config::{ConfigError, Settings};
 use mainstay_runtime::health;
 
-pub use address::ServerAddress;
-pub use connection::Connection;
 pub use endpoint::Endpoint;
 pub use subscription::{Consumer, DeadLetter, Source, StartAt, Subscription};
+pub use watch::Watch;
 
 /// Everything that the service is told.
 #[derive(Debug)]
@@ -31,6 +30,8 @@ pub struct Configuration {
     pub endpoint: Endpoint,
     /// Which messages call the component.
     pub subscriptions: Vec<Subscription>,
+    /// Which key-value buckets it is told of.
+    pub watches: Vec<Watch>,
     /// Calls in flight at once, of all subscriptions together.
     pub max_in_flight: usize,
     /// Where the health pages are served.
@@ -82,16 +83,18 @@ impl Configuration {
                 )));
             }
         }
-        if subscriptions.is_empty() && endpoint.listen.is_none() {
+        let watches = watch::watches(settings)?;
+        if subscriptions.is_empty() && watches.is_empty() && endpoint.listen.is_none() {
             return Err(ConfigError::new(
                 "nothing to do: set NATS_SUBJECTS or NATS_STREAM and NATS_CONSUMER, or [[subscription]] tables in the \
-                 file of NATS_CONFIG or the text of NATS_SUBSCRIPTIONS, or do not switch NATS_LISTEN off",
+                 file of NATS_CONFIG or the text of NATS_SUBSCRIPTIONS, or NATS_KV_WATCH, or do not switch NATS_LISTEN off",
             ));
         }
         Ok(Self {
             connection,
             endpoint,
             subscriptions,
+            watches,
             max_in_flight,
             health,
         })

@@ -6,9 +6,8 @@ use mainstay_nats_core::delivery::dispatch::{Limits, WhenFull};
 use mainstay_nats_core::delivery::order::Order;
 use mainstay_nats_core::delivery::plan::Retries;
 use mainstay_nats_core::subject::Pattern;
+use mainstay_nats_link::size;
 use mainstay_runtime::config::{ConfigError, Settings, Value};
-
-use super::connection::size;
 
 /// Which messages call the component, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -169,7 +169,7 @@ const WRONG: &[(&[(&str, &str)], &str)] = &[
     (
         &[("NATS_LISTEN", "off")],
         "nothing to do: set NATS_SUBJECTS or NATS_STREAM and NATS_CONSUMER, or [[subscription]] tables in the file of \
-         NATS_CONFIG or the text of NATS_SUBSCRIPTIONS, or do not switch NATS_LISTEN off",
+         NATS_CONFIG or the text of NATS_SUBSCRIPTIONS, or NATS_KV_WATCH, or do not switch NATS_LISTEN off",
     ),
     (&[("NATS_QUEUE", "q")], "queue is set and subjects are not"),
     (
@@ -263,4 +263,60 @@ fn an_unknown_setting_is_an_error_with_the_nearest_known_one() {
 fn no_setting_shows_a_secret_when_it_is_printed() {
     let configuration = read(&[("NATS_URL", "nats://me:s3cr3t@h")]).unwrap();
     assert!(!format!("{configuration:?}").contains("s3cr3t"));
+}
+
+#[test]
+fn buckets_are_watched_as_a_whole_or_by_keys() {
+    let configuration = read(&[
+        ("NATS_KV_WATCH", "settings, flags/eu.>, flags/us.*.x, files/a/b"),
+        ("NATS_KV_WATCH_TIMEOUT", "5s"),
+    ])
+    .unwrap();
+    let watches: Vec<(String, Vec<String>)> = configuration
+        .watches
+        .iter()
+        .map(|watch| {
+            let keys = watch.keys.iter().map(ToString::to_string);
+            (watch.bucket.clone(), keys.collect())
+        })
+        .collect();
+    let expected = [
+        ("settings", vec![">"]),
+        ("flags", vec!["eu.>", "us.*.x"]),
+        ("files", vec!["a/b"]),
+    ];
+    let expected = expected.map(|(bucket, keys)| (bucket.to_owned(), keys.into_iter().map(str::to_owned).collect()));
+    assert_eq!(watches, expected);
+    assert_eq!(configuration.watches[0].timeout, Duration::from_secs(5));
+    assert!(read(&[("NATS_KV_WATCH", "settings"), ("NATS_LISTEN", "off")]).is_ok());
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused_with_the_rule() {
+    for (text, error) in [
+        (
+            "a.b",
+            "the bucket is not letters, digits, _ and -, for example settings/colours.>",
+        ),
+        (
+            "/x",
+            "the bucket is not letters, digits, _ and -, for example settings/colours.>",
+        ),
+        (
+            "b/x..y",
+            "not keys of a bucket: letters, digits and - / _ = between dots; * stands for one token, a last > for many",
+        ),
+        (
+            "b/>.x",
+            "not keys of a bucket: letters, digits and - / _ = between dots; * stands for one token, a last > for many",
+        ),
+    ] {
+        let said = read(&[("NATS_KV_WATCH", text)]).unwrap_err();
+        assert_eq!(said, format!("NATS_KV_WATCH {text:?}: {error}"));
+    }
+    let said = read(&[("NATS_KV_WATCH", "b, b/x")]).unwrap_err();
+    assert!(
+        said.ends_with("overlaps with b/>, and a change would come twice"),
+        "{said}"
+    );
 }

@@ -7,8 +7,8 @@ use mainstay_nats_core::jetstream::api::{
     self, AnswerError, Api, CONSUMER_NOT_FOUND, ConsumerConfig, ConsumerInfo, STREAM_NOT_FOUND,
 };
 use mainstay_nats_core::protocol::Message;
+use mainstay_nats_link::{Bridge, RequestError};
 
-use crate::bridge::{Bridge, RequestError};
 use crate::config::{Consumer, StartAt};
 
 /// How long JetStream may take to answer.

@@ -7,10 +7,10 @@ use mainstay_nats_core::delivery::dispatch::{Dispatch, WhenFull};
 use mainstay_nats_core::delivery::plan::Outcome;
 use mainstay_nats_core::protocol::Message;
 use mainstay_nats_core::subject::Pattern;
+use mainstay_nats_link::{Bridge, Route};
 use tokio::sync::Notify;
 
 use super::handler::SubscriptionHandler;
-use crate::bridge::{Bridge, Route};
 use crate::component::Component;
 use crate::config::Subscription;
 use crate::report::{Ended, Report};

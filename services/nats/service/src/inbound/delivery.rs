@@ -8,9 +8,9 @@ use mainstay_nats_core::delivery::plan::Plan;
 use mainstay_nats_core::jetstream::ack::{Answer, Delivery};
 use mainstay_nats_core::jetstream::api::{self, PublishAck};
 use mainstay_nats_core::subject::lossy;
+use mainstay_nats_link::RequestError;
 
 use super::jetstream::{Arrived, JetStream, acknowledgement};
-use crate::bridge::RequestError;
 use crate::component::Component;
 use crate::config::DeadLetter;
 use crate::report::Ended;

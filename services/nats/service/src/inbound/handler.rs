@@ -10,9 +10,9 @@ use mainstay_nats_core::jetstream::ack::Delivery;
 use mainstay_nats_core::protocol::Message;
 use mainstay_nats_core::subject::lossy;
 use mainstay_nats_core::trace::{TRACEPARENT, child};
+use mainstay_nats_link::Bridge;
 use mainstay_runtime::callback::{CallbackError, Callbacks};
 
-use crate::bridge::Bridge;
 use crate::component::Component;
 use crate::config::Subscription;
 use crate::report::{Ended, Report, SubscriptionMeters};

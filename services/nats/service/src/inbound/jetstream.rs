@@ -16,12 +16,12 @@ use mainstay_nats_core::jetstream::api::Api;
 use mainstay_nats_core::jetstream::pull::{Bounds, Pull, SILENCE, Status};
 use mainstay_nats_core::protocol::Message;
 use mainstay_nats_core::subject::Pattern;
+use mainstay_nats_link::Bridge;
 use mainstay_runtime::backoff::Backoff;
 use tokio::sync::Notify;
 
 use super::bind::{Bound, bind};
 use super::handler::SubscriptionHandler;
-use crate::bridge::Bridge;
 use crate::component::Component;
 use crate::config::{Consumer, Subscription};
 use crate::report::Report;

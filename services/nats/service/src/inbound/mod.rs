@@ -13,7 +13,8 @@ mod jetstream;
 
 use std::rc::Rc;
 
-use crate::bridge::Bridge;
+use mainstay_nats_link::Bridge;
+
 use crate::component::Component;
 use crate::config::{Connection, Source, Subscription};
 use crate::report::Report;

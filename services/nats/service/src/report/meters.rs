@@ -27,6 +27,14 @@ pub(crate) struct SubscriptionMeters {
     outcomes: [(Ended, Counter); Ended::ALL.len()],
 }
 
+/// The metrics of one bucket that is watched.
+pub(crate) struct WatchMeters {
+    pub(crate) handled: Counter,
+    pub(crate) timed_out: Counter,
+    pub(crate) begun: Counter,
+    pub(crate) gaps: Counter,
+}
+
 /// How a delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -110,6 +118,29 @@ impl Meters {
                 )
             }),
         })
+    }
+
+    /// The metrics of the watch of this bucket.
+    pub(crate) fn watch(&self, bucket: &str) -> WatchMeters {
+        let bucket = ("bucket", bucket);
+        let counter = |name, help| self.registry.counter(name, help, &[bucket]);
+        let changes = |outcome| {
+            let help = "Changes of watched buckets by how the component's call ended.";
+            self.registry
+                .counter("nats_kv_changes_total", help, &[bucket, ("outcome", outcome)])
+        };
+        WatchMeters {
+            handled: changes("handled"),
+            timed_out: changes("timed-out"),
+            begun: counter(
+                "nats_kv_watches_begun_total",
+                "How often a watch began with the present values.",
+            ),
+            gaps: counter(
+                "nats_kv_gaps_total",
+                "Deliveries to a watch that did not come and were asked for again.",
+            ),
+        }
     }
 }
 

@@ -1,31 +1,30 @@
 //! Log lines, metrics and events of what happens to the connection and to the messages.
 //!
+//! - `connection`: what happens to the connection and to clients of the endpoint
 //! - `deliver`: events to the component that wants them
 //! - `losses`: dropped messages, counted one by one and logged together
 //! - `meters`: metrics
 
+mod connection;
 mod deliver;
 mod losses;
 mod meters;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use mainstay_nats_core::jetstream::ack::Delivery;
-use mainstay_nats_core::protocol::from_server::ServerInfo;
-use mainstay_nats_core::protocol::{Message, ProtocolError};
+use mainstay_nats_core::protocol::Message;
 use mainstay_nats_core::subject::lossy;
 use mainstay_runtime::Context;
 
 use crate::component::Component;
-use crate::config::ServerAddress;
 use crate::events::{self, Event, Kinds};
+pub(crate) use connection::ConnectionReport;
 use deliver::Deliver;
 use losses::Losses;
-pub(crate) use meters::{Ended, Meters, SubscriptionMeters};
+pub(crate) use meters::{Ended, Meters, SubscriptionMeters, WatchMeters};
 
 /// Tells what happens, in the log, in metrics, to the component and to who asks whether the service is ready.
 pub(crate) struct Report {
@@ -86,73 +85,6 @@ impl Report {
             Some(reason) => self.context.health.not_ready(reason),
             None => self.context.health.ready(),
         }
-    }
-
-    /// There is a connection.
-    pub(crate) fn connected(&self, server: &ServerAddress, address: &SocketAddr, info: &ServerInfo, encrypted: bool) {
-        let (name, version) = (&info.server_name, &info.version);
-        tracing::info!(%server, %address, name, version, tls = encrypted, "connected");
-        self.refusal.borrow_mut().take();
-        self.lame.set(false);
-        self.meters.connected.set(1.0);
-        self.meters.connections.add(1);
-        self.ready(CONNECTION);
-        self.event(Kinds::CONNECTED, || Event::Connected(event_server(address, info)));
-    }
-
-    /// The connection is lost.
-    pub(crate) fn disconnected(&self, reason: &str) {
-        tracing::warn!(reason, "disconnected");
-        self.meters.connected.set(0.0);
-        self.not_ready(CONNECTION, "the connection to the NATS server is lost");
-        let reason = reason.to_owned();
-        self.event(Kinds::DISCONNECTED, || {
-            Event::Disconnected(events::Disconnected { reason })
-        });
-    }
-
-    /// An attempt to connect has failed. That the credentials are not wanted is said once, not each time.
-    pub(crate) fn not_connected(&self, server: &ServerAddress, error: &str, refused: bool, pause: Duration) {
-        self.meters.failed_connections.add(1);
-        if refused {
-            if self.refusal.borrow_mut().replace(error.to_owned()).as_deref() != Some(error) {
-                tracing::error!(%server, "the server does not take the credentials: {error}");
-            }
-            self.not_ready(CONNECTION, "the NATS server does not take the credentials");
-        } else {
-            tracing::warn!(%server, retry_in = ?pause, "not connected: {error}");
-        }
-    }
-
-    /// The server is about to go.
-    pub(crate) fn lame_duck(&self, server: &ServerAddress, address: &SocketAddr, info: &ServerInfo) {
-        if !self.lame.replace(true) {
-            tracing::info!(%server, "the server is about to go, moving to another one");
-            self.event(Kinds::LAME_DUCK, || Event::LameDuck(event_server(address, info)));
-        }
-    }
-
-    /// The server refuses something that a component or the service has said.
-    pub(crate) fn server_refuses(&self, text: &str) {
-        self.meters.server_refusals.add(1);
-        tracing::warn!("the server refuses: {text}");
-    }
-
-    /// So many clients are connected to the loopback endpoint.
-    pub(crate) fn clients(&self, count: usize) {
-        self.meters.clients.set(count as f64);
-    }
-
-    /// A client of the loopback endpoint was told an error.
-    pub(crate) fn client_refused(&self, client: &str, error: &ProtocolError) {
-        self.meters.client_refusals.add(1);
-        tracing::warn!(client, "client refused: {error}");
-    }
-
-    /// A message for a client of the loopback endpoint was dropped: the client is too slow.
-    pub(crate) fn client_dropped(self: &Rc<Self>, client: &str, subject: &[u8], pending: usize) {
-        self.meters.client_dropped.add(1);
-        self.dropped(&format!("client {client}"), subject, 0, pending);
     }
 
     /// A message of a subscription was dropped: the handler is too slow.
@@ -221,13 +153,5 @@ impl Report {
                 target: target.map(str::to_owned),
             })
         });
-    }
-}
-
-fn event_server(address: &SocketAddr, info: &ServerInfo) -> events::Server {
-    events::Server {
-        name: info.server_name.clone(),
-        version: info.version.clone(),
-        address: address.to_string(),
     }
 }

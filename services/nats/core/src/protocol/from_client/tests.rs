@@ -103,3 +103,16 @@ proptest! {
         prop_assert_eq!(&operations[1], &ClientOperation::Publish(message));
     }
 }
+
+#[test]
+fn a_header_block_of_no_bytes_is_none() {
+    let said = b"CONNECT {\"headers\":true}\r\nHPUB foo _INBOX.1 0 3\r\nred\r\n";
+    let message = Message {
+        subject: Bytes::from("foo"),
+        reply: Some(Bytes::from("_INBOX.1")),
+        headers: None,
+        payload: Bytes::from("red"),
+    };
+    let operations = decode(said, said.len()).unwrap();
+    assert_eq!(operations[1], ClientOperation::Publish(message));
+}

@@ -2,7 +2,7 @@
 
 use mainstay_runtime::net::{Endpoint, Host};
 
-use crate::config::ServerAddress;
+use crate::address::ServerAddress;
 
 /// The servers, and which is next.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The connection to the servers, for as long as the service lives: made, used, lost, and made again.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,16 +11,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
 use crate::bridge::Bridge;
-use crate::config::Connection;
 use crate::connect::{Connected, READ, Transport, connect};
-use crate::report::Report;
+use crate::observer::{NotConnected, Observer, Peer};
 use crate::servers::{Server, Servers};
+use crate::settings::Connection;
 
 /// The one who holds the connection.
-pub(crate) struct Link {
+pub struct Link {
     settings: Rc<Connection>,
     bridge: Rc<Bridge>,
-    report: Rc<Report>,
+    observer: Rc<dyn Observer>,
     servers: Servers,
     /// Whether own messages come back.
     echo: bool,
@@ -36,20 +37,21 @@ enum End {
 const FAREWELL: Duration = Duration::from_secs(2);
 
 impl Link {
-    pub(crate) fn new(settings: Rc<Connection>, bridge: Rc<Bridge>, report: Rc<Report>, echo: bool) -> Self {
+    /// It connects when it is run. Without `echo` what is published does not come back to own subscriptions.
+    pub fn new(settings: Rc<Connection>, bridge: Rc<Bridge>, observer: Rc<dyn Observer>, echo: bool) -> Self {
         // Replicas that start together do not all take the same server.
         let servers = Servers::new(&settings.servers, rand::random_range(0..settings.servers.len().max(1)));
         Self {
             settings,
             bridge,
-            report,
+            observer,
             servers,
             echo,
         }
     }
 
     /// Holds the connection, for ever.
-    pub(crate) async fn run(mut self) {
+    pub async fn run(mut self) {
         let mut backoff = Backoff::new(Duration::from_millis(100), self.settings.reconnect_max);
         let mut next = None;
         loop {
@@ -61,7 +63,7 @@ impl Link {
             match self.hold(connected).await {
                 End::Lost(reason) => {
                     self.bridge.disconnected();
-                    self.report.disconnected(&reason);
+                    self.observer.disconnected(&reason);
                 }
                 End::Moved(connected) => {
                     self.bridge.disconnected();
@@ -87,8 +89,12 @@ impl Link {
                         (true, false) => backoff.next(),
                         (false, false) => Duration::ZERO,
                     };
-                    self.report
-                        .not_connected(&server.address, &error.to_string(), refused, pause);
+                    self.observer.not_connected(NotConnected {
+                        server: &server.address,
+                        error: &error.to_string(),
+                        refused,
+                        pause,
+                    });
                     tokio::time::sleep(pause).await;
                 }
             }
@@ -107,13 +113,13 @@ impl Link {
         } = connected;
         self.discover(&server, &info);
         self.bridge.connected(info.clone());
-        self.report.connected(&server.address, &address, &info, encrypted);
+        self.observer.connected(peer(&server, &address, &info, encrypted));
         let (reader, writer) = tokio::io::split(stream);
         let told = Told::default();
-        let (bridge, report, interval) = (self.bridge.clone(), self.report.clone(), self.settings.ping_interval);
+        let (bridge, observer, interval) = (self.bridge.clone(), self.observer.clone(), self.settings.ping_interval);
         let use_it = async {
             let lost = tokio::select! {
-                lost = read(&bridge, &report, reader, decoder, &told) => lost,
+                lost = read(&bridge, &*observer, reader, decoder, &told) => lost,
                 lost = write(&bridge, writer) => lost,
                 lost = watch(&bridge, interval, &told) => lost,
             };
@@ -130,7 +136,7 @@ impl Link {
             if !info.lame_duck {
                 continue;
             }
-            self.report.lame_duck(&server.address, &address, &info);
+            self.observer.lame_duck(peer(&server, &address, &info, encrypted));
             let moved = tokio::select! {
                 end = &mut use_it => return end,
                 moved = self.elsewhere(&server) => moved,
@@ -162,12 +168,25 @@ impl Link {
             match connect(&self.settings, &server, self.echo).await {
                 Ok(connected) => return Some(connected),
                 Err(error) => {
-                    self.report
-                        .not_connected(&server.address, &error.to_string(), error.is_refusal(), Duration::ZERO);
+                    self.observer.not_connected(NotConnected {
+                        server: &server.address,
+                        error: &error.to_string(),
+                        refused: error.is_refusal(),
+                        pause: Duration::ZERO,
+                    });
                 }
             }
         }
         None
+    }
+}
+
+fn peer<'a>(server: &'a Server, address: &'a SocketAddr, info: &'a ServerInfo, encrypted: bool) -> Peer<'a> {
+    Peer {
+        server: &server.address,
+        address,
+        info,
+        encrypted,
     }
 }
 
@@ -182,7 +201,7 @@ struct Told {
 /// Reads what the server says; gives why it ends.
 async fn read(
     bridge: &Bridge,
-    report: &Report,
+    observer: &dyn Observer,
     mut reader: ReadHalf<Box<dyn Transport>>,
     mut decoder: Decoder,
     told: &Told,
@@ -199,7 +218,7 @@ async fn read(
                 Ok(Some(ServerOperation::Error(text))) => {
                     // Others end the connection, and the server hangs up by itself.
                     if text.to_ascii_lowercase().starts_with("permissions violation") {
-                        report.server_refuses(&text);
+                        observer.server_refuses(&text);
                         bridge.server_refuses(&text);
                     } else {
                         return format!("the server says: {text}");

@@ -8,7 +8,7 @@ use mainstay_nats_core::subject::Pattern;
 use mainstay_runtime::config::{ConfigError, Secret, Settings, Value};
 use mainstay_runtime::net::{Pem, Tls, TlsSettings};
 
-use super::ServerAddress;
+use crate::address::ServerAddress;
 
 /// The connection to the servers.
 #[derive(Debug)]
@@ -43,7 +43,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Connection {
-    pub(super) fn read(settings: &mut Settings) -> Result<Self, ConfigError> {
+    /// Reads the settings of the connection.
+    ///
+    /// # Errors
+    /// The first that is wrong, in one line that shows no secret.
+    pub fn read(settings: &mut Settings) -> Result<Self, ConfigError> {
         let (servers, in_url) = servers(&settings.required("url", "nats://nats.example:4222")?)?;
         Ok(Self {
             credentials: credentials(settings, in_url)?,
@@ -65,7 +69,7 @@ impl Connection {
 }
 
 /// A size of at least `min` and at most a gibibyte.
-pub(super) fn size(value: &Value, min: u64) -> Result<usize, ConfigError> {
+pub fn size(value: &Value, min: u64) -> Result<usize, ConfigError> {
     let size = value.size(min..=1 << 30)?;
     usize::try_from(size).map_err(|error| value.error(error))
 }

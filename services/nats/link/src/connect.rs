@@ -10,8 +10,8 @@ use mainstay_nats_core::protocol::to_server;
 use mainstay_runtime::net::{self, Dialer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::config::Connection;
 use crate::servers::Server;
+use crate::settings::Connection;
 
 /// A stream of bytes, with or without TLS.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {}
@@ -68,7 +68,7 @@ impl ConnectError {
 }
 
 /// How much is read at once.
-pub(crate) const READ: usize = 64 * 1024;
+pub const READ: usize = 64 * 1024;
 
 /// Connects to a server, and presents the service to it.
 pub(crate) async fn connect(settings: &Connection, server: &Server, echo: bool) -> Result<Connected, ConnectError> {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 /// What a figure should be.
+#[allow(dead_code, reason = "each benchmark uses some of it")]
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
     AtLeast(f64),

@@ -16,14 +16,14 @@ use mainstay_nats_core::protocol::{Message, ProtocolError};
 use mainstay_nats_core::subject::Pattern;
 use tokio::sync::{Notify, oneshot, watch};
 
-use crate::report::Report;
+use crate::observer::Observer;
 
 type Receive = Rc<dyn Fn(Message)>;
 
 /// The multiplexer, and who waits for what.
-pub(crate) struct Bridge {
+pub struct Bridge {
     mux: RefCell<Mux>,
-    report: Rc<Report>,
+    observer: Rc<dyn Observer>,
     /// Publishes wait while more bytes than this wait for the server.
     pending_limit: usize,
     /// Told when there is something to be written to a client.
@@ -46,16 +46,18 @@ pub(crate) struct Bridge {
 }
 
 /// A subscription of the service itself; it ends when this is dropped.
-pub(crate) struct Route {
+pub struct Route {
     bridge: Weak<Bridge>,
     id: LocalId,
 }
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RequestError {
+pub enum RequestError {
+    /// Nobody has subscribed to the subject.
     #[error("nobody answers there")]
     NoResponders,
+    /// No answer in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
 }
@@ -63,13 +65,15 @@ pub(crate) enum RequestError {
 /// The connection was lost before the server could say that it has everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection was lost")]
-pub(crate) struct ConnectionLost;
+pub struct ConnectionLost;
 
 impl Bridge {
-    pub(crate) fn new(mux: Mux, pending_limit: usize, report: Rc<Report>) -> Rc<Self> {
+    /// Nothing goes anywhere until a [`crate::Link`] runs. Publishes wait for room while more than `pending_limit` bytes
+    /// wait for the server.
+    pub fn new(mux: Mux, pending_limit: usize, observer: Rc<dyn Observer>) -> Rc<Self> {
         let bridge = Rc::new(Self {
             mux: RefCell::new(mux),
-            report,
+            observer,
             pending_limit,
             clients: RefCell::default(),
             routes: RefCell::default(),
@@ -102,23 +106,23 @@ impl Bridge {
     }
 
     /// A subject at which the service itself can be answered.
-    pub(crate) fn inbox(&self, rest: &str) -> Bytes {
+    pub fn inbox(&self, rest: &str) -> Bytes {
         self.mux.borrow().local_inbox(rest)
     }
 
     /// An inbox that there was not before.
-    pub(crate) fn new_inbox(&self, kind: &str) -> Bytes {
+    pub fn new_inbox(&self, kind: &str) -> Bytes {
         self.inbox(&format!("{kind}.{}", self.number()))
     }
 
     /// Publishes a message. It waits in memory while there is no connection; see [`Bridge::has_room`].
-    pub(crate) fn publish(&self, message: &Message) {
+    pub fn publish(&self, message: &Message) {
         self.mux.borrow_mut().publish_local(message);
         self.outgoing.notify_one();
     }
 
     /// Waits until not too much waits for the server.
-    pub(crate) async fn has_room(&self) {
+    pub async fn has_room(&self) {
         loop {
             let room = self.room.notified();
             if self.mux.borrow().upstream_pending() < self.pending_limit {
@@ -129,7 +133,7 @@ impl Bridge {
     }
 
     /// Hands each message of a pattern to `receive`, until the route is dropped.
-    pub(crate) fn subscribe(
+    pub fn subscribe(
         self: &Rc<Self>,
         pattern: Pattern,
         queue: Option<&str>,
@@ -145,7 +149,7 @@ impl Bridge {
     }
 
     /// Sends a request and waits for one answer.
-    pub(crate) async fn request(&self, mut message: Message, timeout: Duration) -> Result<Message, RequestError> {
+    pub async fn request(&self, mut message: Message, timeout: Duration) -> Result<Message, RequestError> {
         let reply = self.new_inbox("r");
         let (sender, receiver) = oneshot::channel();
         self.requests.borrow_mut().insert(reply.clone(), sender);
@@ -172,7 +176,7 @@ impl Bridge {
     }
 
     /// Waits until the server has seen all that was said so far.
-    pub(crate) async fn flush(&self) -> Result<(), ConnectionLost> {
+    pub async fn flush(&self) -> Result<(), ConnectionLost> {
         let number = self.number();
         let (sender, receiver) = oneshot::channel();
         self.flushes.borrow_mut().insert(number, sender);
@@ -182,12 +186,12 @@ impl Bridge {
     }
 
     /// Lets components publish to the reply subject of a message that one of them is handed.
-    pub(crate) fn permit_reply(&self, reply: &[u8]) {
+    pub fn permit_reply(&self, reply: &[u8]) {
         self.mux.borrow_mut().permit_reply(reply);
     }
 
     /// Waits until there is a connection; its number.
-    pub(crate) async fn connection(&self) -> u64 {
+    pub async fn connection(&self) -> u64 {
         let mut epoch = self.epoch.subscribe();
         let number = epoch.wait_for(|epoch| epoch % 2 == 1).await.map(|epoch| *epoch);
         // An error would mean that the bridge is gone, which is borrowed here.
@@ -195,18 +199,19 @@ impl Bridge {
     }
 
     /// Waits until the connection with this number is lost.
-    pub(crate) async fn lost(&self, number: u64) {
+    pub async fn lost(&self, number: u64) {
         let mut epoch = self.epoch.subscribe();
         // As above.
         let _ = epoch.wait_for(|epoch| *epoch != number).await;
     }
 
     /// Reads nothing more from the server until [`Bridge::resume`] was called as often.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.pauses.set(self.pauses.get() + 1);
     }
 
-    pub(crate) fn resume(&self) {
+    /// Undoes one [`Bridge::pause`].
+    pub fn resume(&self) {
         self.pauses.set(self.pauses.get().saturating_sub(1));
         if self.pauses.get() == 0 {
             self.resumed.notify_one();
@@ -277,14 +282,14 @@ impl Bridge {
             Delivered::Slow { connection, subject } => {
                 let mux = self.mux.borrow();
                 let name = Some(mux.client_name(connection)).filter(|name| !name.is_empty());
-                self.report
+                self.observer
                     .client_dropped(name.unwrap_or("client"), &subject, mux.client_pending(connection));
             }
         }
     }
 
     /// Lets clients with something to be written write it, and the answers to the server as well.
-    pub(crate) fn wake_clients(&self) {
+    pub fn wake_clients(&self) {
         let ready = self.mux.borrow_mut().take_ready();
         let clients = self.clients.borrow();
         for client in ready.iter().filter_map(|id| clients.get(id)) {
@@ -315,25 +320,25 @@ impl Bridge {
 /// For the loopback endpoint.
 impl Bridge {
     /// A client connects; it is told when there is something to be written to it.
-    pub(crate) fn open(&self) -> (ConnectionId, Rc<Notify>) {
+    pub fn open(&self) -> (ConnectionId, Rc<Notify>) {
         let id = self.mux.borrow_mut().open();
         let wake = Rc::new(Notify::new());
         self.clients.borrow_mut().insert(id, Rc::clone(&wake));
-        self.report.clients(self.mux.borrow().connections());
+        self.observer.clients(self.mux.borrow().connections());
         wake.notify_one();
         (id, wake)
     }
 
     /// A client is gone.
-    pub(crate) fn close(&self, id: ConnectionId) {
+    pub fn close(&self, id: ConnectionId) {
         self.mux.borrow_mut().close(id);
         self.clients.borrow_mut().remove(&id);
-        self.report.clients(self.mux.borrow().connections());
+        self.observer.clients(self.mux.borrow().connections());
         self.outgoing.notify_one();
     }
 
     /// A client says something; [`Bridge::wake_clients`] when all of it was handed over.
-    pub(crate) fn client(&self, id: ConnectionId, operation: ClientOperation) {
+    pub fn client(&self, id: ConnectionId, operation: ClientOperation) {
         let said = self.mux.borrow_mut().client(id, operation);
         if let Err(error) = said {
             self.refused(id, &error);
@@ -341,31 +346,34 @@ impl Bridge {
     }
 
     /// Tells a client an error.
-    pub(crate) fn tell(&self, id: ConnectionId, error: &ProtocolError) {
+    pub fn tell(&self, id: ConnectionId, error: &ProtocolError) {
         self.mux.borrow_mut().tell(id, error);
         self.refused(id, error);
         self.wake_clients();
     }
 
     fn refused(&self, id: ConnectionId, error: &ProtocolError) {
-        self.report.client_refused(self.mux.borrow().client_name(id), error);
+        self.observer.client_refused(self.mux.borrow().client_name(id), error);
     }
 
     /// Asks a client for a sign of life.
-    pub(crate) fn probe(&self, id: ConnectionId) {
+    pub fn probe(&self, id: ConnectionId) {
         self.mux.borrow_mut().probe(id);
         self.wake_clients();
     }
 
-    pub(crate) fn take_output(&self, id: ConnectionId) -> BytesMut {
+    /// What is to be written to a client now.
+    pub fn take_output(&self, id: ConnectionId) -> BytesMut {
         self.mux.borrow_mut().take_output(id)
     }
 
-    pub(crate) fn is_ending(&self, id: ConnectionId) -> bool {
+    /// Whether a client ends when its output is written, or is gone already.
+    pub fn is_ending(&self, id: ConnectionId) -> bool {
         self.mux.borrow().is_ending(id)
     }
 
-    pub(crate) fn max_payload(&self) -> usize {
+    /// The largest message that the server takes, headers included, as far as it is known.
+    pub fn max_payload(&self) -> usize {
         self.mux.borrow().server_info().max_payload
     }
 

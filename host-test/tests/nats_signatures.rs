@@ -1,0 +1,121 @@
+//! Components of wasmCloud's own messaging interfaces link with the client, the service and the adapter: names, order and
+//! types are the same, `async` where it is there.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod common;
+
+use std::fs;
+
+use mainstay_compose::{Component, Host, Workload};
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+
+/// The signatures of `wasmcloud:messaging` as wasmCloud has them (wash-runtime 2.7, `wit/deps`), and nothing else of it.
+const MESSAGING: &str = "
+    package wasmcloud:messaging@0.2.0 {
+        interface types { record broker-message { subject: string, body: list<u8>, reply-to: option<string> } }
+        interface handler {
+            use types.{broker-message};
+            handle-message: func(msg: broker-message) -> result<_, string>;
+        }
+        interface consumer {
+            use types.{broker-message};
+            request: func(subject: string, body: list<u8>, timeout-ms: u32) -> result<broker-message, string>;
+            publish: func(msg: broker-message) -> result<_, string>;
+        }
+    }
+    package wasmcloud:messaging@0.3.0 {
+        interface types {
+            record broker-message { subject: string, body: stream<u8>, reply-to: option<string> }
+            variant error {
+                subject-invalid, access-denied, timeout, broker-unavailable, message-too-large, quota-exceeded,
+                other(string),
+            }
+            variant handle-message-error { reject, retry, other(string) }
+        }
+        interface handler {
+            use types.{broker-message, handle-message-error};
+            handle-message: async func(msg: broker-message) -> result<_, handle-message-error>;
+        }
+        interface consumer {
+            use types.{broker-message, error};
+            request: async func(subject: string, body: stream<u8>, timeout-ms: option<u32>)
+                -> result<broker-message, error>;
+            publish: async func(msg: broker-message) -> result<_, error>;
+        }
+    }";
+
+/// A component that imports and exports what is said, and does nothing.
+fn users(items: &str) -> Component {
+    let wit = format!("package local:user;\nworld user {{ {items} }}\n{MESSAGING}");
+    let mut resolve = Resolve {
+        all_features: true,
+        ..Resolve::default()
+    };
+    let package = resolve.push_str("in.wit", &wit).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback));
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    let bytes = ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
+    Component::decode("user", &bytes).unwrap()
+}
+
+fn ours(name: &str) -> Component {
+    Component::decode(name, &fs::read(common::component_path(name)).unwrap()).unwrap()
+}
+
+/// Which interface of which component is called by whom.
+fn links(service: Option<&Component>, components: &[Component]) -> Vec<String> {
+    let workload = Workload {
+        service,
+        components,
+        host: &Host::new(["wasi"]),
+    };
+    let links = workload.links().unwrap_or_else(|errors| panic!("{errors}"));
+    let link = |link: &mainstay_compose::Link| format!("{} of {}", link.interface, components[link.exporter].name());
+    links.iter().map(link).collect()
+}
+
+#[test]
+fn the_client_serves_both_revisions_of_the_consumer_and_their_types() {
+    for version in ["0.2.0", "0.3.0"] {
+        let user = users(&format!(
+            "import wasmcloud:messaging/types@{version}; import wasmcloud:messaging/consumer@{version};"
+        ));
+        let client = ours("nats-client");
+        // Else `wash dev` takes the host's plugin without a word.
+        assert!(client.export(&format!("wasmcloud:messaging/types@{version}")).is_some());
+        let expected = format!("wasmcloud:messaging/consumer@{version} of nats-client");
+        assert_eq!(links(None, &[user, client]), [expected]);
+    }
+}
+
+#[test]
+fn the_service_calls_a_handler_of_the_asynchronous_revision() {
+    let user = users("export wasmcloud:messaging/handler@0.3.0;");
+    assert_eq!(
+        links(Some(&ours("nats-messaging")), &[user]),
+        ["wasmcloud:messaging/handler@0.3.0 of user"]
+    );
+}
+
+#[test]
+fn the_adapter_calls_a_handler_of_the_synchronous_revision() {
+    let user = users("export wasmcloud:messaging/handler@0.2.0;");
+    let adapter = ours("messaging-sync-adapter");
+    assert!(adapter.export("wasmcloud:messaging/types@0.3.0").is_some());
+    assert_eq!(
+        links(Some(&ours("nats-messaging")), &[user, adapter]),
+        [
+            "wasmcloud:messaging/handler@0.3.0 of messaging-sync-adapter",
+            "wasmcloud:messaging/handler@0.2.0 of user"
+        ]
+    );
+}

@@ -1,0 +1,107 @@
+//! The world outside of an example's workload: a server that it needs, and somebody who asks its component.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use mainstay_peers::NatsServer;
+use mainstay_peers::nats_client::{Asked, Message, NatsClient};
+
+use crate::peers;
+use crate::workspace::{Component, Workspace};
+
+/// Where examples expect the NATS server.
+const NATS: u16 = 4222;
+
+/// The pause between two questions.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What runs beside an example. Servers end when this is dropped.
+pub(crate) struct Outside {
+    nats: Option<SocketAddr>,
+    asks: Vec<String>,
+    _server: Option<NatsServer>,
+}
+
+impl Outside {
+    /// Starts the servers that the services among these images need.
+    pub(crate) fn start(workspace: &Workspace, images: &[String]) -> Result<Self> {
+        let components: Vec<&Component> = workspace
+            .guests()
+            .map(|(_, component)| component)
+            .filter(|component| {
+                component
+                    .artefacts()
+                    .any(|name| images.iter().any(|image| image == name))
+            })
+            .collect();
+        let asks = components.iter().flat_map(|component| component.asks.clone()).collect();
+        let mut outside = Self {
+            nats: None,
+            asks,
+            _server: None,
+        };
+        for peer in components.iter().filter_map(|component| component.peer.as_deref()) {
+            match peer {
+                "nats-server" => outside.nats_server(workspace)?,
+                other => bail!("`cargo xtask run` does not know the peer {other:?}"),
+            }
+        }
+        Ok(outside)
+    }
+
+    fn nats_server(&mut self, workspace: &Workspace) -> Result<()> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, NATS));
+        self.nats = Some(address);
+        if TcpListener::bind(address).is_err() {
+            println!("something listens on {address} already; it is taken for a NATS server");
+            return Ok(());
+        }
+        peers::fetch_nats_server(workspace)?;
+        self._server = Some(NatsServer::on_port(NATS)?);
+        println!("nats-server listens on {address}");
+        Ok(())
+    }
+
+    /// Asks the component one question after the other, as anybody with a NATS client could, and tells `line` of it until
+    /// that wants no more.
+    pub(crate) fn ask(&self, line: impl Fn(String) -> bool + Send + 'static) {
+        let (Some(address), false) = (self.nats, self.asks.is_empty()) else {
+            return;
+        };
+        let asks = self.asks.clone();
+        thread::spawn(move || {
+            if let Err(error) = converse(address, &asks, &line) {
+                line(format!("nobody asks any more: {error:#}"));
+            }
+        });
+    }
+}
+
+fn converse(address: SocketAddr, asks: &[String], line: &impl Fn(String) -> bool) -> Result<()> {
+    let mut client = NatsClient::connect(address)?;
+    for subject in asks.iter().cycle() {
+        let published = |message: Message| {
+            // The question itself goes by as well.
+            if !asks.contains(&message.subject) {
+                line(format!("published  {}: {}", message.subject, message.body));
+            }
+        };
+        let began = Instant::now();
+        let told = match client.ask(subject, "", PATIENCE, published)? {
+            Asked::Answer(answer) => line(format!("asked      {subject}: {answer}  ({:.1?})", began.elapsed())),
+            Asked::Silence => line(format!("asked      {subject}: no answer within {PATIENCE:?}")),
+            // The workload is still starting.
+            Asked::Nobody => true,
+        };
+        if !told {
+            return Ok(());
+        }
+        client.listen(PAUSE, published)?;
+    }
+    Ok(())
+}
