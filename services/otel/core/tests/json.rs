@@ -151,47 +151,47 @@ fn what_is_no_request_is_refused_with_the_place_and_the_rule() {
         ),
         (
             r#"{"resourceSpans":[null]}"#.to_owned(),
-            "invalid type: null, expected an object, ResourceSpans at line 1 column 21",
+            "invalid type: null, expected an object, ResourceSpans at line 1 column 22",
         ),
         (
             span(r#""traceId":"xyz""#),
-            r#"invalid value: string "xyz", expected traceId: a text in hexadecimal at line 1 column 62"#,
+            r#"invalid value: string "xyz", expected traceId: a text in hexadecimal at line 1 column 59"#,
         ),
         (
             span(r#""traceId":"abc""#),
-            r#"invalid value: string "abc", expected traceId: a text in hexadecimal at line 1 column 62"#,
+            r#"invalid value: string "abc", expected traceId: a text in hexadecimal at line 1 column 59"#,
         ),
         (
             span(r#""kind":"SPAN_KIND_SERVER""#),
-            r#"invalid value: string "SPAN_KIND_SERVER", expected kind: a whole number of 32 bits at line 1 column 72"#,
+            r#"invalid value: string "SPAN_KIND_SERVER", expected kind: a whole number of 32 bits at line 1 column 69"#,
         ),
         (
             span(r#""kind":2147483648"#),
-            "invalid value: integer `2147483648`, expected a whole number of 32 bits at line 1 column 64",
+            "invalid value: integer `2147483648`, expected a whole number of 32 bits at line 1 column 61",
         ),
         (
             span(r#""kind":1.5"#),
-            "invalid value: floating point `1.5`, expected kind: a whole number of 32 bits at line 1 column 57",
+            "invalid value: floating point `1.5`, expected kind: a whole number of 32 bits at line 1 column 54",
         ),
         (
             span(r#""startTimeUnixNano":-1"#),
-            "invalid value: integer `-1`, expected a whole number of 64 bits, not negative, as text or number at line 1 column 69",
+            "invalid value: integer `-1`, expected a whole number of 64 bits, not negative, as text or number at line 1 column 66",
         ),
         (
             span(r#""startTimeUnixNano":"18446744073709551616""#),
-            r#"invalid value: string "18446744073709551616", expected a whole number of 64 bits, not negative, as text or number at line 1 column 89"#,
+            r#"invalid value: string "18446744073709551616", expected a whole number of 64 bits, not negative, as text or number at line 1 column 86"#,
         ),
         (
             span(r#""name":7"#),
-            "invalid type: integer `7`, expected a text at line 1 column 55",
+            "invalid type: integer `7`, expected a text at line 1 column 52",
         ),
         (
             span(r#""attributes":[{"value":{"boolValue":"yes"}}]"#),
-            r#"invalid type: string "yes", expected boolValue: true or false at line 1 column 88"#,
+            r#"invalid type: string "yes", expected boolValue: true or false at line 1 column 85"#,
         ),
         (
             span(r#""attributes":[{"value":{"bytesValue":"***"}}]"#),
-            r#"invalid value: string "***", expected bytesValue: a text in base64 at line 1 column 89"#,
+            r#"invalid value: string "***", expected bytesValue: a text in base64 at line 1 column 86"#,
         ),
     ];
     for (text, expected) in cases {

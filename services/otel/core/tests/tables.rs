@@ -127,5 +127,5 @@ fn every_message_and_field_of_the_three_signals_is_there_and_nothing_else() {
         }
     }
     // Requests, responses, partial successes, and what they are made of.
-    assert_eq!(seen.len(), 38, "{seen:#?}");
+    assert_eq!(seen.len(), 40, "{seen:#?}");
 }

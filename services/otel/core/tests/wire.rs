@@ -340,7 +340,7 @@ fn malformed_requests_are_refused_with_the_message_and_the_fault() {
         ),
         (
             span(&nested),
-            "malformed ArrayValue: values are nested more than 100 deep",
+            "malformed AnyValue: values are nested more than 100 deep",
         ),
     ];
     for (bytes, expected) in cases {
