@@ -2,7 +2,7 @@
 //!
 //! One file per command, and what the commands share:
 //! - [`build`]: every component artefact, in `target/components`
-//! - [`run`]: one example in the test host; its log made readable by [`lines`]
+//! - [`run`]: one example in the test host; its log made readable by [`lines`], its surroundings by [`beside`]
 //! - [`mod@test`], [`check`]: what CI runs; [`references`] holds the names in manifests against what is built
 //! - [`mod@bench`]: figures, with what made them
 //! - [`package`], [`push`]: artefacts as OCI images; the work is done by `xtask/oci`
@@ -16,6 +16,7 @@
 //! - [`progress`]: a spinner on a terminal, plain lines elsewhere
 
 mod bench;
+mod beside;
 mod build;
 mod cargo_build;
 mod check;

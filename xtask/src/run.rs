@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::build::{self, Selection};
 use crate::lines::Lines;
 use crate::workspace::Workspace;
-use crate::{cargo_build, process};
+use crate::{beside, cargo_build, process};
 
 /// How long the host may take to stop its workload before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -22,6 +22,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// What the running host or the person before it does.
 enum Event {
     Line(String),
+    /// A line that is as it should be.
+    Shown(String),
     Stop,
 }
 
@@ -39,15 +41,20 @@ pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) ->
         .arg("--components")
         .arg(workspace.components())
         .args(["--env", "MAINSTAY_LOG_FORMAT=json"])
+        .args(beside::wish(example).map(beside::Wish::arguments).unwrap_or_default())
         .args(arguments)
         .current_dir(&workspace.root);
+    let (sender, events) = mpsc::channel();
+    let _beside = match beside::wish(example) {
+        Some(wish) => Some(wish.start(workspace, &sender, Event::Shown)?),
+        None => None,
+    };
     println!("{example} is starting; Ctrl-C stops it");
-    supervise(&mut command)
+    supervise(&mut command, sender, &events)
 }
 
 /// Runs the host to its end, shows what it says, and stops it on Ctrl-C, which then is a good end.
-fn supervise(command: &mut Command) -> Result<()> {
-    let (sender, events) = mpsc::channel();
+fn supervise(command: &mut Command, sender: Sender<Event>, events: &Receiver<Event>) -> Result<()> {
     let interrupt = sender.clone();
     ctrlc::set_handler(move || {
         // Fails only when the host has ended already.
@@ -69,6 +76,7 @@ fn supervise(command: &mut Command) -> Result<()> {
     let status = loop {
         match events.recv_timeout(Duration::from_millis(100)) {
             Ok(Event::Line(line)) => println!("{}", lines.render(&line)),
+            Ok(Event::Shown(line)) => println!("{line}"),
             Ok(Event::Stop) if stopping.is_none() => {
                 stopping = Some(Instant::now());
                 interrupt_child(&child)?;

@@ -1,6 +1,7 @@
 //! Where programs are found: on the path, or in `target/tools`, to which `cargo xtask` fetches them.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +21,33 @@ pub fn python() -> Result<PathBuf> {
         return Ok(python);
     }
     bail!("{} is missing: `cargo xtask test` fetches it", python.display())
+}
+
+/// The folder with the packages of npm that `cargo xtask` fetches: scripts in it find them.
+///
+/// # Errors
+/// It is not there; the command that fetches it.
+pub fn node_packages() -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/npm");
+    if folder.join("installed").is_file() {
+        return Ok(folder);
+    }
+    bail!("{} is missing: `cargo xtask test` fetches it", folder.display())
+}
+
+/// Rotel, an OpenTelemetry collector.
+///
+/// # Errors
+/// It is not there; the command that fetches it.
+pub fn rotel() -> Result<PathBuf> {
+    // Below a folder that is named for the version of Python.
+    let versions = python_environment().join("lib");
+    let mut versions = fs::read_dir(&versions).into_iter().flatten().filter_map(Result::ok);
+    let program = versions.find_map(|version| {
+        let program = version.path().join("site-packages/rotel/rotel-agent");
+        program.is_file().then_some(program)
+    });
+    program.context("rotel-agent is missing: `cargo xtask test` fetches it")
 }
 
 /// The nats-server of Debian 12, version 2.9: the oldest that is tested.
