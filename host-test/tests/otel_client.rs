@@ -36,7 +36,7 @@ fn alone() -> Workload {
 /// A workload of the emitter and the client, and a collector where they expect the sidecar.
 fn recorded() -> (Workload, Collector) {
     let workload = alone();
-    let collector = Collector::in_place_of_the_sidecar(workload.loopback()).unwrap();
+    let collector = Collector::in_place_of_the_sidecar(workload.loopback().into()).unwrap();
     (workload, collector)
 }
 
@@ -248,7 +248,7 @@ async fn telemetry_flows_again_when_the_sidecar_is_back() {
     let back = async {
         let first = workload.stdout().unwrap().wait_for("first: not taken", DEADLINE).await;
         first.unwrap();
-        Collector::in_place_of_the_sidecar(workload.loopback()).unwrap()
+        Collector::in_place_of_the_sidecar(workload.loopback().into()).unwrap()
     };
     let (lines, collector) = tokio::join!(asked, back);
     assert_eq!(lines[1], "taken", "{lines:?}");
@@ -304,7 +304,7 @@ async fn a_tick_of_cron_is_the_parent_of_what_its_job_does() {
         .component("test/otel-job")
         .component("otel-client")
         .start();
-    let collector = Collector::in_place_of_the_sidecar(workload.loopback()).unwrap();
+    let collector = Collector::in_place_of_the_sidecar(workload.loopback().into()).unwrap();
     let exports = collector
         .wait_for(DEADLINE, |exports| !exports.is_empty())
         .await
