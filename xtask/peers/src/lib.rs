@@ -3,13 +3,16 @@
 //! - [`nats`] starts nats-server
 //! - [`nats_client`] asks it a few things
 //! - [`registry`] starts an OCI registry
+//! - [`rotel`] starts Rotel, an OpenTelemetry collector
 //! - [`tools`] knows where programs are found, and how to get those that are missing
 
 pub mod nats;
 pub mod nats_client;
 pub mod registry;
+pub mod rotel;
 pub mod tools;
 
 pub use nats::NatsServer;
 pub use nats_client::NatsClient;
 pub use registry::Registry;
+pub use rotel::Rotel;
