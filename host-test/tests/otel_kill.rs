@@ -46,7 +46,7 @@ spec:
         localResources:
           allowedHosts: ["*"]
           allowedIpNameLookups: ["*"]
-          allowedHostLoopbackPorts: [{port}]
+          allowedHostLoopbackPorts: ["{port}"]
           volumeMounts:
             - name: state
               mountPath: /state

@@ -50,7 +50,10 @@ impl Outside {
             })
             .collect();
         let asks = components.iter().flat_map(|component| component.asks.clone()).collect();
-        let visits = components.iter().flat_map(|component| component.visits.clone()).collect();
+        let visits = components
+            .iter()
+            .flat_map(|component| component.visits.clone())
+            .collect();
         let mut outside = Self {
             nats: None,
             asks,
