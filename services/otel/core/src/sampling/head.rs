@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn randomness_in_the_tracestate_goes_before_the_trace_id() {
         let state = "vendor=x,ot=rv:80000000000000;th:4";
-        assert_eq!(half().decide(&[0; 16], state), Some(0x4000_0000_0000_00));
+        assert_eq!(half().decide(&[0; 16], state), Some(0x40_0000_0000_0000));
         assert_eq!(half().decide(&[0xFF; 16], "ot=rv:7fffffffffffff"), None);
         // One that is not fourteen digits is none.
         assert_eq!(half().decide(&[0xFF; 16], "ot=rv:7f"), Some(0));

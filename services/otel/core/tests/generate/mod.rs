@@ -46,20 +46,17 @@ impl Generator {
             .map(|(_, numbers)| *numbers);
         let chosen = oneof.map(|numbers| numbers[self.random.random_range(0..numbers.len())]);
         for field in message.fields {
-            match oneof {
-                Some(numbers) if numbers.contains(&field.number) => {
-                    // Which of them is there is chance, that one is there is not.
-                    if chosen == Some(field.number) {
-                        self.put(&mut out, field, depth);
-                    }
-                }
+            let times = match oneof {
+                // Which of them is there is chance, that one is there is not.
+                Some(numbers) if numbers.contains(&field.number) => usize::from(chosen == Some(field.number)),
                 _ if self.random.random_bool(self.density) => {
                     let most = if field.repeated { self.width } else { 1 };
-                    for _ in 0..self.random.random_range(1..=most) {
-                        self.put(&mut out, field, depth);
-                    }
+                    self.random.random_range(1..=most)
                 }
-                _ => {}
+                _ => 0,
+            };
+            for _ in 0..times {
+                self.put(&mut out, field, depth);
             }
         }
         out

@@ -149,7 +149,8 @@ impl Configuration {
         let environment = environment.into_iter().map(|(key, value)| (key.into(), value.into()));
         // An empty value is an unset one (OpenTelemetry Specification §Environment Variable Specification).
         let ours = environment.filter(|(key, value): &(String, String)| {
-            !(key.starts_with("OTEL_") && value.is_empty()) && !others::is_of_a_sdk(key)
+            let unset = key.starts_with("OTEL_") && value.is_empty();
+            !unset && !others::is_of_a_sdk(key)
         });
         Settings::read_from::<_, String, String>("OTEL_", ours, Self::from_settings)
     }

@@ -99,8 +99,8 @@ fn grpc_without_a_scheme_is_secure_unless_it_is_said_not_to_be() {
         (false, "collector.example:7".to_owned())
     );
     // A scheme goes before it.
-    assert_eq!(secure("https://collector.example", "true").0, true);
-    assert_eq!(secure("http://collector.example", "false").0, false);
+    assert!(secure("https://collector.example", "true").0);
+    assert!(!secure("http://collector.example", "false").0);
 }
 
 #[test]

@@ -25,9 +25,11 @@ pub(super) struct Collector {
     shared: Rc<Shared>,
 }
 
+type Decide = Box<dyn FnMut(&Arrived) -> Answer>;
+
 struct Shared {
     arrived: RefCell<Vec<Arrived>>,
-    decide: RefCell<Box<dyn FnMut(&Arrived) -> Answer>>,
+    decide: RefCell<Decide>,
     /// How connections fare, oldest first; when there are no more of these, well.
     connections: RefCell<Box<dyn FnMut() -> Connection>>,
 }
