@@ -33,7 +33,7 @@ const LEADS_NO_MORE: &str = "this replica runs no jobs any more";
 
 /// A workload with jobs that are due every second, each at a time of its own. `ledger` is a folder that all replicas
 /// write to.
-fn manifest(port: u16, ledger: &Path) -> String {
+fn manifest(port: u16, ledger: &Path, misfire: &str) -> String {
     let jobs: String = (0..JOBS)
         .map(|number| format!("                [[job]]\n                name = \"job-{number}\"\n                schedule = \"* * * * * *\"\n"))
         .collect();
@@ -59,6 +59,7 @@ spec:
               CRON_ELECTION_ENSURE: "true"
               CRON_ELECTION_TTL: 1s
               CRON_JITTER: 900ms
+              CRON_MISFIRE: {misfire}
               CRON_PAYLOAD: slow
               CRON_JOBS: |
 {jobs}
@@ -89,11 +90,16 @@ struct Replicas {
 }
 
 impl Replicas {
-    fn start(server: &NatsServer) -> Self {
+    /// Replicas whose jobs make up by this policy what is older than a handover.
+    fn start(server: &NatsServer, misfire: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("shared");
         fs::create_dir(&ledger).unwrap();
-        fs::write(folder.path().join("workload.yaml"), manifest(server.port(), &ledger)).unwrap();
+        fs::write(
+            folder.path().join("workload.yaml"),
+            manifest(server.port(), &ledger, misfire),
+        )
+        .unwrap();
         let mut replicas = Self {
             folder,
             hosts: Vec::new(),
@@ -146,7 +152,8 @@ impl Replicas {
 
     /// Keeps what was written for somebody to look at.
     fn keep(&self) -> String {
-        let kept: PathBuf = common::target().join("cron-election");
+        let name = self.folder.path().file_name().unwrap();
+        let kept: PathBuf = common::target().join("cron-election").join(name);
         fs::create_dir_all(&kept).unwrap();
         for (number, host) in self.hosts.iter().enumerate() {
             fs::write(kept.join(format!("log-{number}")), host.log()).unwrap();
@@ -201,9 +208,10 @@ impl Runs {
         let keep = || replicas.keep();
         assert!(!replicas.logs().contains(": missed "), "{}", keep());
         for (id, attempts) in &self.attempts {
-            // Two leaders at once would both start a first attempt, or both a second.
-            let expected: Vec<u32> = (1..).take(attempts.len()).collect();
-            assert_eq!(attempts, &expected, "{id}; {}", keep());
+            // Two leaders at once would both start a first attempt, or both a second. One that was claimed by a leader that
+            // ended before it began leaves a gap.
+            let ascending = attempts.is_sorted_by(|one, next| one < next);
+            assert!(ascending, "{id}: {attempts:?}; {}", keep());
             if let Some(last) = self.over.get(id) {
                 assert_eq!(
                     attempts.last(),
@@ -228,7 +236,7 @@ impl Runs {
 #[test]
 fn fifty_leaders_are_killed_and_no_tick_is_lost_or_doubled() {
     let server = NatsServer::with_jetstream().unwrap();
-    let mut replicas = Replicas::start(&server);
+    let mut replicas = Replicas::start(&server, "skip");
     let seed = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -275,7 +283,7 @@ fn signal(id: u32, name: &str) {
 #[test]
 fn a_leader_that_was_frozen_starts_nothing_when_it_thaws() {
     let server = NatsServer::with_jetstream().unwrap();
-    let mut replicas = Replicas::start(&server);
+    let mut replicas = Replicas::start(&server, "skip");
     for _ in 0..5 {
         let frozen = replicas.wait_for_a_leader();
         let id = replicas.hosts[frozen].id();
@@ -307,7 +315,8 @@ fn leads(log: &str) -> bool {
 #[test]
 fn the_broker_may_be_killed_as_well() {
     let mut server = NatsServer::with_jetstream().unwrap();
-    let mut replicas = Replicas::start(&server);
+    // It may be away for longer than a handover takes; what was due meanwhile is a matter of policy.
+    let mut replicas = Replicas::start(&server, "all");
     for down in [0, 300, 3000] {
         replicas.wait_for_a_leader();
         server.kill();
