@@ -333,26 +333,27 @@ struct Found {
 impl Found {
     /// Reads the log, and sees to it that what is repeated is repeated because of a kill: one that did not fail is begun
     /// again only if meanwhile something was killed and the service has connected again, and it connects again only if
-    /// something was killed.
+    /// something was killed. One that waited in the service while the broker was killed begins after that, and then comes
+    /// from the new broker too, by the same number.
     fn read(text: &str, keep: impl Fn() -> String) -> Self {
         let mut found = Self::default();
-        let mut begun: HashMap<&str, usize> = HashMap::new();
+        let mut begun: HashMap<&str, (usize, &str)> = HashMap::new();
         let (mut connections, mut kills) = (0, 0);
         for line in text.lines() {
             let mut words = line.split(' ');
             match words.next() {
                 Some("KILL") => kills += 1,
                 Some("begin") => {
-                    let (Some(subject), Some(_), Some(id)) = (words.next(), words.next(), words.next()) else {
+                    let (Some(subject), Some(delivery), Some(id)) = (words.next(), words.next(), words.next()) else {
                         panic!("{line}; {}", keep());
                     };
                     if subject == "orders.trap" {
                         kills += 1;
                     }
-                    let before = begun.insert(id, connections);
+                    let before = begun.insert(id, (connections, delivery));
                     let fails = matches!(subject, "orders.retry" | "orders.fail" | "orders.reject");
                     match before {
-                        Some(before) if before < connections => {
+                        Some((before, same)) if before < connections || (same == delivery && connections > 1) => {
                             found.repeated += 1;
                             found.repeated_after_their_end += usize::from(found.ended.contains(id));
                         }
