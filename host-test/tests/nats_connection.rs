@@ -13,7 +13,6 @@ mod nats;
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use mainstay_host_test::workload::{Phase, Workload};
 use mainstay_peers::NatsServer;
 use nats::{client, eventually, handler, log, metric, page, ready, with, works};
