@@ -93,6 +93,14 @@ async fn jobs_that_hang_spin_or_exit_do_not_stop_the_others() {
         retry_min = "10ms"
 
         [[job]]
+        name = "spins"
+        schedule = "@reboot"
+        payload = "spin"
+        timeout = "100ms"
+        retries = 1
+        retry_min = "10ms"
+
+        [[job]]
         name = "exits"
         schedule = "0 0 1 1 *"
         payload = "until 1 exit"
@@ -102,8 +110,17 @@ async fn jobs_that_hang_spin_or_exit_do_not_stop_the_others() {
         schedule = "@every 1s"
     "#;
     let workload = faulty(folder.path(), jobs);
-    logged(&workload, r#"outcome="timed-out""#).await;
-    assert_eq!(lines(&workload, "faulty-job hangs@").len(), 2);
+    for job in ["hangs", "spins"] {
+        let log = workload.stderr().unwrap();
+        let is_given_up =
+            |line: &str| line.contains(&format!("job=\"{job}\"")) && line.contains("outcome=\"timed-out\"");
+        let began = std::time::Instant::now();
+        while !log.text().lines().any(is_given_up) {
+            assert!(began.elapsed() < common::DEADLINE, "{}", all(&workload));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(lines(&workload, &format!("faulty-job {job}@")).len(), 2);
+    }
     let (_, run) = admin(&workload, "POST /jobs/exits/run").await;
     let id = run["run"].as_str().unwrap().to_owned();
     said(&workload, &format!("faulty-job {id} attempt 2: succeed")).await;

@@ -270,11 +270,14 @@ async fn a_stored_message_is_acknowledged_and_its_conditions_hold() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_message_is_told_before_it_is_sent() {
+    /// What is sent, and the errors of the two interfaces.
+    type Case = (&'static [(&'static str, &'static str)], String, String);
+
     let server = NatsServer::with_config("max_payload: 100000").unwrap();
     let workload = caller(&server, 0).start();
     ready(&workload).await;
     let denied = r#"Permissions Violation for Publish to \"secret\""#;
-    let cases: [(&[(&str, &str)], String, String); 7] = [
+    let cases: [Case; 7] = [
         (
             &[("subject", "")],
             r#"InvalidSubject("")"#.into(),

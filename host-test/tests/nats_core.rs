@@ -222,7 +222,7 @@ async fn at_twice_the_handlers_rate_a_subscription_that_stops_reading_loses_noth
 
 #[tokio::test]
 async fn a_server_that_will_not_wait_for_one_that_stops_reading_is_told_of() {
-    let server = NatsServer::with_config("max_pending: 65536").unwrap();
+    let server = NatsServer::with_config("max_payload: 65536\nmax_pending: 65536").unwrap();
     let workload = handler(&server)
         .environment("NATS_SUBJECTS", "work")
         .environment("NATS_CONCURRENCY", "1")

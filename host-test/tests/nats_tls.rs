@@ -16,7 +16,7 @@ use std::path::Path;
 
 use mainstay_peers::NatsServer;
 use nats::{are_secret, eventually, log, metric, ready, with};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 
 const NAME: &str = "host.wasmcloud.internal";
 
@@ -31,6 +31,8 @@ struct Certificates {
 fn certificates(folder: &Path, name: &str, expired: bool) -> Certificates {
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let place = folder.display().to_string();
+    params.distinguished_name.push(DnType::CommonName, place);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let issue = |name: &str| {
         let key = KeyPair::generate().unwrap();

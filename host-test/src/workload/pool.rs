@@ -1,6 +1,6 @@
 //! Warm instances of one component.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::StreamExt as _;
@@ -27,7 +27,15 @@ pub(super) struct Limits {
 pub(super) struct Pool {
     component: Arc<Unit>,
     limits: Limits,
-    warm: Mutex<Vec<Arc<Warm>>>,
+    instances: Mutex<Instances>,
+}
+
+#[derive(Default)]
+struct Instances {
+    /// Those with room for a call. The one that had a call last goes first: what it needs is still in the caches.
+    free: Vec<Arc<Warm>>,
+    /// How many there are, those without room among them.
+    count: usize,
 }
 
 /// A warm instance, from outside. Dropping the last reference ends it.
@@ -35,6 +43,8 @@ struct Warm {
     requests: mpsc::UnboundedSender<Request>,
     in_flight: AtomicUsize,
     served: AtomicU64,
+    /// It is not counted any more, and gets no calls.
+    retired: AtomicBool,
     /// Why it ended, if it trapped.
     fault: Arc<OnceLock<String>>,
     _task: Task<()>,
@@ -57,7 +67,7 @@ impl Pool {
         Self {
             component: Arc::clone(component),
             limits,
-            warm: Mutex::default(),
+            instances: Mutex::default(),
         }
     }
 
@@ -76,23 +86,23 @@ impl Pool {
     }
 
     fn lease(&self) -> Option<Lease<'_>> {
-        let mut all = self.lock();
-        all.retain(|warm| !warm.requests.is_closed());
-        let free = all.iter().find(|warm| {
-            warm.in_flight.load(Ordering::Relaxed) < self.limits.concurrency
-                && warm.served.load(Ordering::Relaxed) < self.limits.calls
-        });
-        let warm = match free {
-            Some(warm) => Arc::clone(warm),
-            None if all.len() < self.limits.instances => {
-                let warm = Arc::new(self.start());
-                all.push(Arc::clone(&warm));
-                warm
+        let mut instances = self.lock();
+        let warm = loop {
+            match instances.free.pop() {
+                Some(warm) if warm.requests.is_closed() => instances.retire(&warm),
+                Some(warm) => break warm,
+                None if instances.count < self.limits.instances => {
+                    instances.count += 1;
+                    break Arc::new(self.start());
+                }
+                None => return None,
             }
-            None => return None,
         };
-        warm.in_flight.fetch_add(1, Ordering::Relaxed);
-        warm.served.fetch_add(1, Ordering::Relaxed);
+        let in_flight = warm.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        let served = warm.served.fetch_add(1, Ordering::Relaxed) + 1;
+        if in_flight < self.limits.concurrency && served < self.limits.calls {
+            instances.free.push(Arc::clone(&warm));
+        }
         Some(Lease {
             pool: self,
             warm,
@@ -113,13 +123,23 @@ impl Pool {
             requests,
             in_flight: AtomicUsize::new(0),
             served: AtomicU64::new(0),
+            retired: AtomicBool::new(false),
             fault,
             _task: task,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Warm>>> {
-        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Instances> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Instances {
+    fn retire(&mut self, warm: &Arc<Warm>) {
+        if !warm.retired.swap(true, Ordering::Relaxed) {
+            self.count = self.count.saturating_sub(1);
+            self.free.retain(|free| !Arc::ptr_eq(free, warm));
+        }
     }
 }
 
@@ -134,11 +154,15 @@ impl Warm {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let left = self.warm.in_flight.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
-        let worn_out = left == 0 && self.warm.served.load(Ordering::Relaxed) >= self.pool.limits.calls;
+        let Self { pool, warm, answered } = self;
+        let mut instances = pool.lock();
+        let before = warm.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let is_spent = warm.served.load(Ordering::Relaxed) >= pool.limits.calls;
         // An instance in which a call was abandoned may be stuck in it: nobody else should wait there.
-        if !self.answered || worn_out {
-            self.pool.lock().retain(|warm| !Arc::ptr_eq(warm, &self.warm));
+        if !*answered || warm.requests.is_closed() || (is_spent && before == 1) {
+            instances.retire(warm);
+        } else if before == pool.limits.concurrency && !is_spent && !warm.retired.load(Ordering::Relaxed) {
+            instances.free.push(Arc::clone(warm));
         }
     }
 }

@@ -109,7 +109,7 @@ mod tests {
         let (configuration, election) = with_election(&[
             ("CRON_ELECTION_TTL", "4s"),
             ("NATS_USER", "me"),
-            ("NATS_PASSWORD", "secret"),
+            ("NATS_PASSWORD", "s3cr3t"),
             // Of the NATS service in the same bundle.
             ("NATS_SUBJECTS", "orders"),
         ])
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(election.connection.servers[0].to_string(), "nats://nats.example:4222");
         assert_eq!(election.connection.credentials.kind(), "user and password");
         assert_eq!(configuration.limits.handover, Duration::from_secs(12));
-        assert!(!format!("{election:?}").contains("secret"));
+        assert!(!format!("{election:?}").contains("s3cr3t"));
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
             ),
             (
                 &[("CRON_ELECTION_TTL", "100ms")],
-                "CRON_ELECTION_TTL \"100ms\": not in 1s-10m",
+                "CRON_ELECTION_TTL \"100ms\": not in 1s to 10m",
             ),
             (
                 &[("NATS_USER", "me")],

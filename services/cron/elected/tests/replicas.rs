@@ -100,7 +100,7 @@ struct Replica {
 }
 
 impl Replica {
-    fn start(url: &str, ledger: &Ledger) -> Self {
+    fn start(url: &str, ledger: &Ledger, misfire: &'static str) -> Self {
         let leads = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = oneshot::channel();
         let (url, ledger, shown) = (url.to_owned(), ledger.clone(), leads.clone());
@@ -112,7 +112,7 @@ impl Replica {
             let tasks = LocalSet::new();
             tasks.block_on(&runtime, async {
                 tokio::select! {
-                    ended = replica(&url, ledger, shown) => panic!("ended: {ended:?}"),
+                    ended = replica(&url, ledger, shown, misfire) => panic!("ended: {ended:?}"),
                     _ = stopped => {}
                 }
             });
@@ -136,13 +136,14 @@ impl Drop for Replica {
     }
 }
 
-async fn replica(url: &str, ledger: Ledger, leads: Arc<AtomicBool>) -> Result<(), String> {
+async fn replica(url: &str, ledger: Ledger, leads: Arc<AtomicBool>, misfire: &str) -> Result<(), String> {
     let jobs: String = (0..JOBS)
         .map(|number| format!("[[job]]\nname = \"job-{number}\"\nschedule = \"* * * * * *\"\n"))
         .collect();
     let environment = [
         ("CRON_JOBS", jobs.as_str()),
         ("CRON_JITTER", "900ms"),
+        ("CRON_MISFIRE", misfire),
         ("CRON_HEALTH", "off"),
         ("CRON_ADMIN", "off"),
         ("CRON_ELECTION", "nats"),
@@ -197,8 +198,9 @@ fn check(ledger: &Ledger) -> (usize, usize, usize) {
         }
     }
     for (run, attempts) in &attempts {
-        let expected: Vec<u32> = (1..).take(attempts.len()).collect();
-        assert_eq!(attempts, &expected, "{run} was started by two at once");
+        // One that was claimed by a leader that ended before it began leaves a gap.
+        let ascending = attempts.is_sorted_by(|one, next| one < next);
+        assert!(ascending, "{run} was started by two at once: {attempts:?}");
     }
     for number in 0..JOBS {
         let prefix = format!("job-{number}@");
@@ -221,13 +223,13 @@ fn fifty_leaders_are_dropped_and_no_tick_is_lost_or_doubled() {
     const KILLS: usize = 50;
     let server = NatsServer::with_jetstream().unwrap();
     let ledger = Ledger::default();
-    let mut replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&server.url(), &ledger)).collect();
+    let mut replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&server.url(), &ledger, "skip")).collect();
     let began = Instant::now();
     for kill in 0..KILLS {
         let leader = wait_for_a_leader(&replicas);
         // At another place of its turns each time.
         thread::sleep(Duration::from_millis(37 * kill as u64 % 700));
-        replicas[leader] = Replica::start(&server.url(), &ledger);
+        replicas[leader] = Replica::start(&server.url(), &ledger, "skip");
     }
     wait_for_a_leader(&replicas);
     thread::sleep(Duration::from_secs(2));
@@ -242,7 +244,8 @@ fn fifty_leaders_are_dropped_and_no_tick_is_lost_or_doubled() {
 fn a_server_that_is_killed_costs_no_tick() {
     let mut server = NatsServer::with_jetstream().unwrap();
     let ledger = Ledger::default();
-    let replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&server.url(), &ledger)).collect();
+    let replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&server.url(), &ledger, "all")).collect();
+    // What is due while it is away for longer than a handover takes is a matter of policy.
     // Shorter than the lease, about as long, and longer.
     for down in [0, 600, 2000] {
         wait_for_a_leader(&replicas);

@@ -335,18 +335,14 @@ impl Conversation {
         }
         loop {
             match self.next(deadline)? {
-                ServerOperation::Message { sid, message } if sid != wanted => {
-                    if sid == self.early.0 {
-                        self.early.1.push_back(message);
-                    }
-                }
-                ServerOperation::Message { message, .. } => {
+                ServerOperation::Message { sid, message } if sid == wanted => {
                     let status = message.headers.as_deref().and_then(headers::status);
                     return match status {
                         Some(status) if status.code == headers::NO_RESPONDERS => Err(Failure::NoResponders),
                         _ => Ok(message),
                     };
                 }
+                ServerOperation::Message { sid, message } if sid == self.early.0 => self.early.1.push_back(message),
                 ServerOperation::Error(text) => {
                     if let Some(refused) = refusal(&text, subject)? {
                         return Err(refused);

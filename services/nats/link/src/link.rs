@@ -113,7 +113,6 @@ impl Link {
         } = connected;
         self.discover(&server, &info);
         self.bridge.connected(info.clone());
-        self.observer.connected(peer(&server, &address, &info, encrypted));
         let (reader, writer) = tokio::io::split(stream);
         let told = Told::default();
         let (bridge, observer, interval) = (self.bridge.clone(), self.observer.clone(), self.settings.ping_interval);
@@ -126,9 +125,20 @@ impl Link {
             End::Lost(lost)
         };
         tokio::pin!(use_it);
+        // Whoever is told counts on the subscriptions, so the server has to have seen them.
+        let seen = bridge.flush();
+        tokio::pin!(seen);
+        let mut is_told = false;
         loop {
             tokio::select! {
                 end = &mut use_it => return end,
+                seen = &mut seen, if !is_told => {
+                    is_told = true;
+                    if seen.is_ok() {
+                        self.observer.connected(peer(&server, &address, &info, encrypted));
+                    }
+                    continue;
+                }
                 () = told.news.notified() => {}
             }
             let Some(info) = told.info.take() else { continue };

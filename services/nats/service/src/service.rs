@@ -17,6 +17,9 @@ use crate::inbound::{self, Handler};
 use crate::report::{ConnectionReport, Report};
 use crate::watch;
 
+/// What is not ready until a server has seen the first subscriptions.
+const SUBSCRIPTIONS: &str = "subscriptions";
+
 /// How long the component may take to answer what it is asked at start.
 const ASKING: Duration = Duration::from_secs(30);
 
@@ -71,6 +74,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         });
     }
     if !subscriptions.is_empty() || !watches.is_empty() {
+        report.not_ready(SUBSCRIPTIONS, "not subscribed yet");
         let asked = ask(&*component).await?;
         report.deliver_to(Rc::clone(&component), asked.events);
         for watch in watches {
@@ -80,8 +84,20 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         for subscription in subscriptions {
             inbound::start(subscription, &connection, &bridge, &report, &handler);
         }
+        tokio::task::spawn_local(subscribed(bridge, report));
     }
     std::future::pending().await
+}
+
+/// Tells when a server has seen the first subscriptions.
+async fn subscribed(bridge: Rc<Bridge>, report: Rc<Report>) {
+    loop {
+        bridge.connection().await;
+        if bridge.flush().await.is_ok() {
+            report.ready(SUBSCRIPTIONS);
+            return;
+        }
+    }
 }
 
 /// Bridges for clients that do not want their own messages back.

@@ -70,6 +70,58 @@ fn twenty_thousand_jobs_due_together_are_claimed_in_turns_and_started_as_callbac
 }
 
 #[test]
+fn twenty_thousand_jobs_that_fall_due_faster_than_they_run_lose_nothing_and_keep_each_ones_order() {
+    for overlap in [Overlap::Allow, Overlap::Queue] {
+        let policy = Policy {
+            overlap,
+            ..Policy::default()
+        };
+        let limits = Limits::default();
+        let (mut engine, _) = Engine::new(limits, jobs(20_000, "* * * * * *", policy), None, false, at(2));
+        // Every second all of them are due, and no more than 4,000 callbacks end.
+        let (mut started, mut ended) = (vec![Vec::new(); 20_000], 0);
+        let (mut in_flight, mut draws) = (Vec::new(), 0_u64);
+        let mut actions = Vec::new();
+        for second in 2..=4 {
+            for _ in 0..4_000 {
+                engine.poll(at(second), &mut actions);
+                for key in starts(&actions) {
+                    started[key.job.0 as usize].push(key.scheduled);
+                    in_flight.push(key);
+                }
+                actions.clear();
+                assert!(in_flight.len() <= limits.in_flight);
+                // They end in any order.
+                draws += 1;
+                let any = crate::hash::stable(&[&draws.to_le_bytes()]) as usize % in_flight.len();
+                let key = in_flight.swap_remove(any);
+                engine.finished(key, Outcome::Succeeded, Duration::ZERO, at(second), &mut actions);
+                ended += 1;
+            }
+        }
+        let last = at(4);
+        for job in (0..20_000).map(JobId) {
+            engine.suspend(job);
+        }
+        while ended < 60_000 {
+            engine.poll(last, &mut actions);
+            in_flight.extend(starts(&actions));
+            for key in starts(&actions) {
+                started[key.job.0 as usize].push(key.scheduled);
+            }
+            actions.clear();
+            for key in in_flight.drain(..) {
+                engine.finished(key, Outcome::Succeeded, Duration::ZERO, last, &mut actions);
+                ended += 1;
+            }
+        }
+        let ticks: Vec<Moment> = (2..=4).map(|second| at(second).wall).collect();
+        assert!(started.iter().all(|runs| *runs == ticks), "{overlap:?}");
+        assert_eq!((engine.in_flight(), engine.waiting()), (0, 0));
+    }
+}
+
+#[test]
 fn a_turn_that_leaves_ticks_unclaimed_does_not_call_them_decided() {
     let count = CLAIMS_PER_TURN + 10;
     let all = jobs(count, "* * * * *", Policy::default());

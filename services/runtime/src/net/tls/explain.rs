@@ -69,7 +69,8 @@ fn certificate(error: &CertificateError) -> String {
                  configure that name as the server name"
             )
         }
-        CertificateError::UnknownIssuer => {
+        // The other one is what is found when a stranger bears the name of an authority that is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the server's certificate is from an authority that is not trusted: configure the CA certificate".to_owned()
         }
         CertificateError::Revoked => "the server's certificate has been revoked".to_owned(),
