@@ -8,7 +8,7 @@
 //! - [`export`]: one request as it arrived
 //! - [`answer`]: what to say to it
 //! - [`json`]: OTLP's JSON, by reflection
-//! - [`print`]: lines for people
+//! - [`mod@print`]: lines for people
 //! - `server`, `grpc`: HTTP/1.1 and HTTP/2
 
 pub mod answer;
