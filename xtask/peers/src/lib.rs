@@ -5,6 +5,7 @@
 //! - [`postgres`] starts PostgreSQL, [`pgbouncer`] a PgBouncer before it, [`redis`] Redis
 //! - [`registry`] starts an OCI registry
 //! - `process` starts a program and waits until it accepts connections
+//! - [`rotel`] starts Rotel, an OpenTelemetry collector
 //! - [`tools`] knows where programs are found, and how to get those that are missing
 
 pub mod nats;
@@ -14,6 +15,7 @@ pub mod postgres;
 mod process;
 pub mod redis;
 pub mod registry;
+pub mod rotel;
 pub mod tools;
 
 pub use nats::NatsServer;
@@ -22,3 +24,4 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use registry::Registry;
+pub use rotel::Rotel;

@@ -1,6 +1,7 @@
 //! Where programs are found: on the path, or in `target/tools`, to which `cargo xtask` fetches them.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -32,6 +33,21 @@ pub fn node_packages() -> Result<PathBuf> {
         return Ok(folder);
     }
     bail!("{} is missing: `cargo xtask test` fetches it", folder.display())
+}
+
+/// Rotel, an OpenTelemetry collector.
+///
+/// # Errors
+/// It is not there; the command that fetches it.
+pub fn rotel() -> Result<PathBuf> {
+    // Below a folder that is named for the version of Python.
+    let versions = python_environment().join("lib");
+    let mut versions = fs::read_dir(&versions).into_iter().flatten().filter_map(Result::ok);
+    let program = versions.find_map(|version| {
+        let program = version.path().join("site-packages/rotel/rotel-agent");
+        program.is_file().then_some(program)
+    });
+    program.context("rotel-agent is missing: `cargo xtask test` fetches it")
 }
 
 /// The nats-server of Debian 12, version 2.9: the oldest that is tested.

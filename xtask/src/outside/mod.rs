@@ -1,6 +1,13 @@
 //! The world outside of an example's workload: servers that it needs, and somebody who asks its component.
+//!
+//! - [`collector`]: a collector of OpenTelemetry
+//! - [`visits`]: questions by HTTP; those over NATS are here
+
+mod collector;
+mod visits;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,8 +15,9 @@ use anyhow::{Result, bail};
 use mainstay_peers::nats_client::{Asked, Message, NatsClient};
 use mainstay_peers::{NatsServer, Postgres, Redis};
 
-use crate::peers;
+use self::collector::Collector;
 use crate::workspace::{Component, Workspace};
+use crate::{peers, process};
 
 /// Where examples expect the NATS server.
 const NATS: u16 = 4222;
@@ -28,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Outside {
     nats: Option<SocketAddr>,
     asks: Vec<String>,
+    visits: Vec<String>,
+    collector: Option<Collector>,
     _servers: Vec<Server>,
 }
 
@@ -52,9 +62,15 @@ impl Outside {
             })
             .collect();
         let asks = components.iter().flat_map(|component| component.asks.clone()).collect();
+        let visits = components
+            .iter()
+            .flat_map(|component| component.visits.clone())
+            .collect();
         let mut outside = Self {
             nats: None,
             asks,
+            visits,
+            collector: None,
             _servers: Vec::new(),
         };
         for peer in components.iter().flat_map(|component| &component.peers) {
@@ -62,6 +78,7 @@ impl Outside {
                 "nats-server" => outside.nats_server(workspace)?,
                 "postgres" => outside.postgres()?,
                 "redis" => outside.redis(workspace)?,
+                "collector" => outside.collector = Collector::start(workspace)?,
                 other => bail!("`cargo xtask run` does not know the peer {other:?}"),
             }
         }
@@ -92,6 +109,27 @@ impl Outside {
         self._servers.push(Server::Redis(Redis::on_port(REDIS, &[])?));
         println!("Redis listens on 127.0.0.1:{REDIS}");
         Ok(())
+    }
+
+    /// Arguments to `host-test run`.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        if self.visits.is_empty() {
+            return Vec::new();
+        }
+        vec!["--http".to_owned(), visits::HTTP.to_string()]
+    }
+
+    /// Sends what the collector prints as `line` says.
+    pub(crate) fn forward<T: Send + 'static>(&mut self, sender: Sender<T>, line: fn(String) -> T) {
+        let output = self.collector.as_mut().and_then(Collector::output);
+        process::forward(output, sender, line);
+    }
+
+    /// Visits the component by HTTP.
+    pub(crate) fn visit(&self) {
+        if !self.visits.is_empty() {
+            visits::begin(self.visits.clone());
+        }
     }
 
     /// Asks the component one question after the other, as anybody with a NATS client could, and tells `line` of it until

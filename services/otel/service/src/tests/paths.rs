@@ -1,0 +1,174 @@
+//! Encodings, compressions, headers, several destinations.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use mainstay_otel_core::{Signal, json};
+
+use super::collector::{Answer, Collector};
+use super::{Sidecar, locally, names, spans, until};
+use crate::coding;
+
+#[tokio::test(start_paused = true)]
+async fn a_request_arrives_equal_in_each_encoding_and_compression() {
+    for protocol in ["http/protobuf", "http/json", "grpc"] {
+        for compression in ["none", "gzip", "zstd"] {
+            locally(async {
+                let collector = Collector::new();
+                let settings = [
+                    ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                    ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
+                ];
+                let sidecar = Sidecar::start(&collector, &settings).await;
+                let request = spans(0..500);
+                sidecar.take(Signal::Traces, request.clone()).await.unwrap();
+                until(|| sidecar.sent() == 500).await;
+                let arrived = collector.arrived().remove(0);
+                let header = |name| {
+                    arrived
+                        .headers
+                        .get(name)
+                        .map(|value| value.to_str().unwrap().to_owned())
+                };
+                let named = if protocol == "grpc" {
+                    header("grpc-encoding")
+                } else {
+                    header("content-encoding")
+                };
+                assert_eq!(named.as_deref(), Some(compression).filter(|name| *name != "none"));
+                let coding = coding::named(named.as_deref().unwrap_or("")).unwrap();
+                let body = coding::decode(coding, arrived.body.clone(), 1 << 20).unwrap();
+                let body = match protocol {
+                    "http/json" => Bytes::from(json::decode(Signal::Traces.request(), &body).unwrap()),
+                    _ => body,
+                };
+                let expected = match protocol {
+                    "grpc" => (
+                        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+                        "application/grpc",
+                    ),
+                    "http/json" => ("/v1/traces", "application/json"),
+                    _ => ("/v1/traces", "application/x-protobuf"),
+                };
+                assert_eq!(
+                    (arrived.path.as_str(), header("content-type").unwrap().as_str()),
+                    expected
+                );
+                assert_eq!(arrived.host, "collector.example:4318");
+                assert!(
+                    header("user-agent")
+                        .unwrap()
+                        .starts_with("OTel-OTLP-Exporter-Mainstay/")
+                );
+                if protocol == "http/json" {
+                    assert_eq!(names(&body), names(&request));
+                } else {
+                    assert_eq!(body, request);
+                }
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_and_credentials_go_with_each_request() {
+    locally(async {
+        let collector = Collector::new();
+        let settings = [
+            ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=abc%20def,x-tenant=7"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-tenant=8"),
+            ("OTEL_EXPORTER_OTLP_BEARER_TOKEN", "secret"),
+        ];
+        let sidecar = Sidecar::start(&collector, &settings).await;
+        sidecar.take(Signal::Traces, spans([1])).await.unwrap();
+        until(|| sidecar.sent() == 1).await;
+        let headers = collector.arrived().remove(0).headers;
+        assert_eq!(headers["x-tenant"], "8");
+        assert_eq!(headers["authorization"], "Bearer secret");
+        assert!(!headers.contains_key("api-key"));
+    })
+    .await;
+}
+
+const TWO: &str = "[[destination]]\nname = \"near\"\nendpoint = \"http://near.example:4318\"\n\
+                   [[destination]]\nname = \"far\"\nendpoint = \"http://far.example:4318\"\nprotocol = \"grpc\"\n";
+
+#[tokio::test(start_paused = true)]
+async fn each_of_several_destinations_gets_all_of_it_and_waits_for_none() {
+    locally(async {
+        let collector = Collector::new();
+        let down = Rc::new(Cell::new(true));
+        let is_down = Rc::clone(&down);
+        collector.answers(move |arrived| match arrived.host.starts_with("near") && is_down.get() {
+            true => Answer::Http(503, Vec::new(), Vec::new()),
+            false => Answer::Take,
+        });
+        let sidecar = Sidecar::start(&collector, &[("OTEL_DESTINATIONS", TWO)]).await;
+        for number in 0..10 {
+            sidecar.take(Signal::Traces, spans([number])).await.unwrap();
+        }
+        until(|| sidecar.metric("otel_sent_items_total", &["destination=\"far\""]) == 10).await;
+        assert_eq!(sidecar.metric("otel_sent_items_total", &["destination=\"near\""]), 0);
+        down.set(false);
+        until(|| sidecar.metric("otel_sent_items_total", &["destination=\"near\""]) == 10).await;
+        assert_eq!(collector.names().len(), 20);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_of_two_stands_in_while_the_first_fails() {
+    locally(async {
+        let collector = Collector::new();
+        let down = Rc::new(Cell::new(false));
+        let is_down = Rc::clone(&down);
+        collector.answers(move |arrived| match arrived.host.starts_with("near") && is_down.get() {
+            true => Answer::Http(503, Vec::new(), Vec::new()),
+            false => Answer::Take,
+        });
+        let sidecar = Sidecar::start(&collector, &[("OTEL_DESTINATIONS", TWO), ("OTEL_ROUTING", "failover")]).await;
+        for number in 0..300 {
+            down.set((100..200).contains(&number));
+            sidecar.take(Signal::Traces, spans([number])).await.unwrap();
+            until(|| sidecar.sent() == number + 1).await;
+        }
+        assert_eq!(collector.names(), (0..300).collect::<Vec<_>>());
+        let hosts: Vec<bool> = collector
+            .arrived()
+            .iter()
+            .map(|arrived| arrived.host.starts_with("near"))
+            .collect();
+        assert!(hosts[..100].iter().all(|near| *near) && hosts[100..200].iter().all(|near| !near));
+        // It is tried again half a minute after it last failed.
+        assert!(hosts[250..].iter().any(|near| *near), "{hosts:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_consumers_export_at_once_and_one_keeps_the_order() {
+    for (consumers, seconds) in [("1", 80), ("8", 10)] {
+        locally(async {
+            let collector = Collector::new();
+            collector.answers(|_| Answer::TakeAfter(super::SECOND));
+            let settings = [("OTEL_CONSUMERS", consumers), ("OTEL_BATCH_ITEMS", "10")];
+            let sidecar = Sidecar::start(&collector, &settings).await;
+            let began = tokio::time::Instant::now();
+            for number in 0..80 {
+                sidecar
+                    .take(Signal::Traces, spans(number * 10..number * 10 + 10))
+                    .await
+                    .unwrap();
+            }
+            until(|| sidecar.sent() == 800).await;
+            assert_eq!(began.elapsed().as_secs(), seconds);
+            let mut names = collector.names();
+            assert!(consumers == "8" || names.is_sorted());
+            names.sort_unstable();
+            assert_eq!(names, (0..800).collect::<Vec<_>>());
+        })
+        .await;
+    }
+}
