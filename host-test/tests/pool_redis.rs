@@ -249,7 +249,7 @@ async fn a_client_that_does_not_read_its_answers_has_to_go_and_the_others_stay()
         }
     };
     let answer = tokio::time::timeout(common::DEADLINE, served).await;
-    assert_eq!(answer.expect(&log(&workload)), "$-1\r\n");
+    assert_eq!(answer.unwrap_or_else(|_| panic!("{}", log(&workload))), "$-1\r\n");
     drop(stream);
     pool::eventually("it is gone", &workload, async || {
         metric(&workload, "pool_clients{pool=\"cache\"}").await == 1.0

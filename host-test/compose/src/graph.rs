@@ -2,6 +2,8 @@
 //!
 //! Unlike `wac plug`, names match byte for byte: a host that links by exact names is what the result must fit.
 
+use std::collections::BTreeSet;
+
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
@@ -71,28 +73,55 @@ impl Graph {
 
     /// Satisfies the import `name` of one part by the export of the same name of another.
     pub(crate) fn link(&mut self, importer: &Part, exporter: &Part, name: &str) -> Result<(), Error> {
+        self.link_as(importer, name, exporter, name)
+    }
+
+    /// Satisfies an import of one part by an export of another, of a different name and the same type.
+    pub(crate) fn link_as(
+        &mut self,
+        importer: &Part,
+        import: &str,
+        exporter: &Part,
+        export: &str,
+    ) -> Result<(), Error> {
         let export = self
             .graph
-            .alias_instance_export(exporter.instance, name)
+            .alias_instance_export(exporter.instance, export)
             .map_err(|error| unjoinable(&exporter.name, &error))?;
         self.graph
-            .set_instantiation_argument(importer.instance, name, export)
+            .set_instantiation_argument(importer.instance, import, export)
             .map_err(|error| unjoinable(&importer.name, &error))
     }
 
     /// The joined component: exports what `main` exports, imports what was left open.
-    pub(crate) fn finish(mut self, main: &Part) -> Result<Vec<u8>, Error> {
-        let failed = |error: &dyn std::error::Error| unjoinable(&main.name, error);
-        for name in self.exports(main) {
-            let export = self
-                .graph
-                .alias_instance_export(main.instance, &name)
-                .map_err(|error| failed(&error))?;
-            self.graph.export(export, &name).map_err(|error| failed(&error))?;
+    pub(crate) fn finish(self, main: &Part) -> Result<Vec<u8>, Error> {
+        self.finish_all(&[main])
+    }
+
+    /// The joined component: exports what any of `parts` exports, the first's where several export the same.
+    pub(crate) fn finish_all(mut self, parts: &[&Part]) -> Result<Vec<u8>, Error> {
+        let mut exported = BTreeSet::new();
+        for part in parts {
+            let failed = |error: &dyn std::error::Error| unjoinable(&part.name, error);
+            for name in self.exports(part) {
+                if !exported.insert(name.clone()) {
+                    continue;
+                }
+                let export = self
+                    .graph
+                    .alias_instance_export(part.instance, &name)
+                    .map_err(|error| failed(&error))?;
+                self.graph.export(export, &name).map_err(|error| failed(&error))?;
+            }
         }
+        let names = parts
+            .iter()
+            .map(|part| part.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         self.graph
             .encode(EncodeOptions::default())
-            .map_err(|error| failed(&error))
+            .map_err(|error| unjoinable(&names, &error))
     }
 }
 

@@ -3,12 +3,16 @@
 //! - [`run`]: one manifest as a workload, until it ends or is stopped
 //! - [`inspect`]: what a component needs, gives, and can do without
 //! - [`fit`]: the artefact of a service that a set of components needs
+//! - [`chain`]: components that stand before one another, made one
+//! - [`merge`]: components with MCP tools, made one that has the tools of all
 //! - [`jobs`]: what cron has done and will do, as a table
 //! - [`value`]: how durations, addresses and `KEY=VALUE` are written
 
+pub mod chain;
 pub mod fit;
 pub mod inspect;
 pub mod jobs;
+pub mod merge;
 pub mod run;
 pub mod value;
 
@@ -37,6 +41,10 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Make the artefact of a service that exactly these components need.
     Fit(FitArguments),
+    /// Make one component of several, each of which may stand before those after it.
+    Chain(ChainArguments),
+    /// Make one component with the MCP tools of several.
+    Merge(MergeArguments),
     /// Show the jobs of a running cron: next tick, last outcomes, runs going on.
     Jobs(JobsArguments),
 }
@@ -93,6 +101,31 @@ pub struct FitArguments {
     pub join: bool,
 }
 
+/// Arguments of `host-test chain`.
+#[derive(Debug, Clone, Args)]
+pub struct ChainArguments {
+    /// The components, the one that is called first first.
+    #[arg(required = true, num_args = 2..)]
+    pub components: Vec<PathBuf>,
+    /// Where to write the result.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Arguments of `host-test merge`.
+#[derive(Debug, Clone, Args)]
+pub struct MergeArguments {
+    /// The components, whose tools are listed in this order.
+    #[arg(required = true, num_args = 2..)]
+    pub toolboxes: Vec<PathBuf>,
+    /// Where to write the result.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The component that makes one of two.
+    #[arg(long, value_name = "FILE", default_value = "target/components/mcp-merger.wasm")]
+    pub merger: PathBuf,
+}
+
 /// Arguments of `host-test jobs`.
 #[derive(Debug, Clone, Args)]
 pub struct JobsArguments {
@@ -111,6 +144,8 @@ impl Command {
             Self::Run(arguments) => run::execute(arguments),
             Self::Inspect(arguments) => inspect::execute(&arguments),
             Self::Fit(arguments) => fit::execute(&arguments),
+            Self::Chain(arguments) => chain::execute(&arguments),
+            Self::Merge(arguments) => merge::execute(&arguments),
             Self::Jobs(arguments) => jobs::execute(&arguments),
         }
     }

@@ -92,7 +92,7 @@ fn announce(workload: &Workload, spec: &Spec, wants_http: bool) {
     }
     match workload.http() {
         Some(address) => eprintln!("{}: http://{address}", spec.name),
-        None if wants_http => eprintln!("{}: no component exports wasi:http, so none is served", spec.name),
+        None if wants_http => eprintln!("{}: nothing exports wasi:http, so none is served", spec.name),
         None => {}
     }
 }

@@ -1,4 +1,5 @@
-//! Serving the component that exports `wasi:http`, a fresh instance for each request.
+//! Serving what exports `wasi:http`: the service, on its one live instance, or else a component, in a fresh instance for
+//! each request.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,7 +13,10 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::future;
 use http_body_util::{BodyExt as _, Full};
+use hyper::Uri;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::HOST;
+use hyper::http::uri::Scheme;
 use hyper::service::service_fn;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime::{AsContextMut as _, format_err};
@@ -23,6 +27,7 @@ use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView as _};
 use super::call::Caller;
 use super::fault;
 use super::link::Linked;
+use super::live::{Job, Requests};
 use super::state::State;
 use super::task;
 use super::unit::Unit;
@@ -30,14 +35,31 @@ use super::unit::Unit;
 /// How long an instance may go on working after its response has been sent.
 const AFTER_RESPONSE: Duration = Duration::from_secs(30);
 
-/// A component that answers HTTP requests.
+/// What answers HTTP requests.
 pub(super) struct Handler {
     caller: Arc<Caller>,
     unit: Arc<Unit>,
-    proxy: ProxyPre<State>,
+    behind: Behind,
+}
+
+/// Where a request is answered.
+enum Behind {
+    /// In an instance of its own.
+    Fresh(ProxyPre<State>),
+    /// In the service's.
+    Live(Requests),
 }
 
 impl Handler {
+    /// The service, which answers on its live instance.
+    pub(super) fn of_service(caller: &Arc<Caller>, unit: &Arc<Unit>, requests: Requests) -> Self {
+        Self {
+            caller: Arc::clone(caller),
+            unit: Arc::clone(unit),
+            behind: Behind::Live(requests),
+        }
+    }
+
     /// The first of `components` that exports a handler, as in wash.
     pub(super) fn find(caller: &Arc<Caller>, components: &[Linked]) -> anyhow::Result<Option<Self>> {
         let mut handlers = components
@@ -64,7 +86,7 @@ impl Handler {
         Ok(Some(Self {
             caller: Arc::clone(caller),
             unit: Arc::clone(&first.unit),
-            proxy,
+            behind: Behind::Fresh(proxy),
         }))
     }
 
@@ -116,8 +138,15 @@ impl Handler {
     }
 
     async fn handle(self: Arc<Self>, request: hyper::Request<Incoming>) -> wasmtime::Result<hyper::Response<WasiBody>> {
-        let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
+        let request = with_authority(request).map(|body| body.map_err(Error::from).boxed_unsync());
         let (respond, response) = oneshot::channel();
+        if let Behind::Live(requests) = &self.behind {
+            let taken = requests.send(Job { request, respond }).await;
+            taken.map_err(|_| format_err!("the service has ended"))?;
+            return response
+                .await
+                .unwrap_or_else(|_| Err(format_err!("the service ended without a response")));
+        }
         let (sent, on_sent) = oneshot::channel();
         let instance = task::spawn(async move { self.in_fresh_instance(request, respond, on_sent).await });
         match response.await {
@@ -141,8 +170,11 @@ impl Handler {
         respond: oneshot::Sender<wasmtime::Result<hyper::Response<WasiBody>>>,
         on_sent: oneshot::Receiver<()>,
     ) -> wasmtime::Result<()> {
+        let Behind::Fresh(proxy) = &self.behind else {
+            return Ok(());
+        };
         let mut store = self.unit.store()?;
-        let proxy = self.proxy.instantiate_async(&mut store).await?;
+        let proxy = proxy.instantiate_async(&mut store).await?;
         let proxy = &proxy;
         let ended = store.run_concurrent(async move |accessor| {
             let prepared = accessor
@@ -162,6 +194,22 @@ impl Handler {
                 None => error,
             })
     }
+}
+
+/// The request with its `Host` in its address too: guests see no such header, they ask for the authority.
+fn with_authority<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if request.uri().authority().is_none()
+        && let Some(Ok(authority)) = host.map(str::parse)
+    {
+        let mut parts = request.uri().clone().into_parts();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(authority);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 #[derive(Clone, Copy)]

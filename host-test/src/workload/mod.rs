@@ -10,7 +10,7 @@
 //! - [`export`]: the same call, from outside of any guest
 //! - `handles`, `streams`, `resources`: what a call passes besides plain values
 //! - `state`, `limits`, `volumes`, `sockets`, `http_egress`: what a guest has and what it may do
-//! - `life`, `service`, `restart`, `http`, `task`, `ticker`: a thread that runs it all until the end
+//! - `life`, `service`, `restart`, `http`, `live`, `task`, `ticker`: a thread that runs it all until the end
 //! - `explain`, `fault`: what does not link and what failed, in words
 
 mod call;
@@ -27,6 +27,7 @@ mod job;
 mod life;
 mod limits;
 mod link;
+mod live;
 pub mod options;
 mod pool;
 mod prepare;
@@ -175,7 +176,7 @@ impl Workload {
         Export::find(&self.caller, &self.components, interface, function)
     }
 
-    /// Where HTTP is served, if it was asked for and a component exports a handler.
+    /// Where HTTP is served, if it was asked for and the service or a component exports a handler.
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
         self.http

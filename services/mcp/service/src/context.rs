@@ -1,0 +1,150 @@
+//! Where components speak during a call: on the loopback, a line of JSON for each wish, and one back.
+//!
+//! `{"do": "progress", "call": "..", "progress": 1, "total": 2, "message": ".."}` is answered by `{"ok": null}`, or by
+//! `{"refused": ".."}`. An answer comes when the message is on its way, or when the client has room for it: whoever reports
+//! faster than its client reads has to wait.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use mainstay_mcp_core::engine::Changed;
+use mainstay_mcp_core::jsonrpc::{Line, Lines};
+use mainstay_mcp_core::model::{self, Ask, LogLevel};
+use mainstay_runtime::listener::Listener;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::component::Components;
+use crate::hub::Hub;
+use crate::offer::Asker;
+
+/// Components at once.
+const CLIENTS: usize = 1024;
+
+/// A wish is no larger than this.
+const WISH: usize = 16 << 20;
+
+/// Serves components, for ever.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub(crate) async fn serve<C: Components>(
+    hub: Rc<Hub>,
+    asker: Rc<Asker<C>>,
+    address: SocketAddr,
+) -> io::Result<Infallible> {
+    let listener = Listener::bind(address)?;
+    let serve = move |stream, peer| {
+        let (hub, asker) = (Rc::clone(&hub), Rc::clone(&asker));
+        async move {
+            if let Err(error) = component(&hub, &asker, stream).await {
+                tracing::debug!(%peer, "context: {error}");
+            }
+        }
+    };
+    Ok(listener.serve(CLIENTS, serve).await)
+}
+
+async fn component<C: Components>(hub: &Hub, asker: &Asker<C>, mut stream: TcpStream) -> io::Result<()> {
+    let (mut lines, mut buffer) = (Lines::new(WISH), vec![0; 8 << 10]);
+    loop {
+        while let Some(line) = lines.next_line() {
+            let granted = match &line {
+                Line::Whole(bytes) => grant(hub, asker, bytes).await,
+                Line::TooLong => Err("larger than 16 MiB".to_owned()),
+            };
+            let mut answer = match granted {
+                Ok(result) => json!({ "ok": result }),
+                Err(refused) => json!({ "refused": refused }),
+            }
+            .to_string();
+            answer.push('\n');
+            stream.write_all(answer.as_bytes()).await?;
+        }
+        let read = stream.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        lines.push(buffer.get(..read).unwrap_or_default());
+    }
+}
+
+/// What comes of a wish; the error says why nothing does.
+type Granted<'a> = Pin<Box<dyn Future<Output = Result<Value, String>> + 'a>>;
+
+async fn grant<C: Components>(hub: &Hub, asker: &Asker<C>, line: &[u8]) -> Result<Value, String> {
+    let wish: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
+    let text = |name: &str| wish.get(name).and_then(Value::as_str);
+    let required = |name: &str| text(name).ok_or_else(|| format!("{name:?} must be a string"));
+    let granted: Granted<'_> = match required("do")? {
+        "progress" => Box::pin(progress(hub, required("call")?, &wish)),
+        "log" => Box::pin(log(hub, required("call")?, &wish)),
+        "pause" => {
+            let call = required("call")?;
+            hub.with(|engine| engine.pause(call)).map_err(|error| error.message)?;
+            return Ok(Value::Null);
+        }
+        "ask" => Box::pin(ask(hub, required("call")?, &wish)),
+        "updated" => {
+            let uri = required("uri")?;
+            hub.with(|engine| engine.updated(uri));
+            return Ok(Value::Null);
+        }
+        "changed" => {
+            let what = match required("list")? {
+                "tools" => Changed::Tools,
+                "resources" => Changed::Resources,
+                "prompts" => Changed::Prompts,
+                other => return Err(format!("{other:?} is no list")),
+            };
+            asker.changed(what).await?;
+            return Ok(Value::Null);
+        }
+        other => return Err(format!("{other:?} is nothing that can be done")),
+    };
+    granted.await
+}
+
+async fn progress(hub: &Hub, call: &str, wish: &Value) -> Result<Value, String> {
+    let number = |name: &str| wish.get(name).and_then(Value::as_f64);
+    let (progress, total) = (number("progress").unwrap_or(f64::NAN), number("total"));
+    let message = wish.get("message").and_then(Value::as_str);
+    let told = hub.with(|engine| engine.progress(call, progress, total, message));
+    if let Some(channel) = told.map_err(|error| error.message)? {
+        hub.room(channel).await;
+    }
+    Ok(Value::Null)
+}
+
+async fn log(hub: &Hub, call: &str, wish: &Value) -> Result<Value, String> {
+    let text = |name: &str| wish.get(name).and_then(Value::as_str);
+    let level = text("level").unwrap_or_default();
+    let level = LogLevel::named(level).ok_or_else(|| format!("{level:?} is no log level"))?;
+    let data = text("data").ok_or("\"data\" must be a string of JSON")?;
+    let data = model::json(data.to_owned()).map_err(|error| format!("\"data\" is not JSON: {error}"))?;
+    let told = hub.with(|engine| engine.log(call, level, text("logger"), &data));
+    if let Some(channel) = told.map_err(|error| error.message)? {
+        hub.room(channel).await;
+    }
+    Ok(Value::Null)
+}
+
+async fn ask(hub: &Hub, call: &str, wish: &Value) -> Result<Value, String> {
+    let text = |name: &str| wish.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let question = match text("question").as_str() {
+        "form" => Ask::Form(text("message"), model::json_object(text("schema"))?),
+        "page" => Ask::Page(text("message"), text("url")),
+        "sample" => Ask::Sample(model::json_object(text("parameters"))?),
+        "roots" => Ask::Roots,
+        other => return Err(format!("{other:?} is no question")),
+    };
+    let asked = hub.with(|engine| engine.ask(call, &question));
+    let asked = asked.map_err(|error| error.message)?;
+    let answer = hub.answer(asked).await.map_err(|error| error.message)?;
+    Ok(Value::String(answer))
+}

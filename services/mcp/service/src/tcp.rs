@@ -1,0 +1,67 @@
+//! MCP over TCP on the workload's loopback, framed as on stdio.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use mainstay_mcp_core::jsonrpc::Lines;
+use mainstay_runtime::listener::Listener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::hub::Hub;
+use crate::line::Connection;
+
+/// Read at once.
+const READ: usize = 64 << 10;
+
+/// Serves clients, for ever.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub(crate) async fn serve(
+    hub: Rc<Hub>,
+    address: SocketAddr,
+    max_clients: usize,
+    max_message: usize,
+) -> io::Result<Infallible> {
+    let listener = Listener::bind(address)?;
+    tracing::info!(address = %listener.address(), "MCP over TCP");
+    let serve = move |stream, peer| {
+        let hub = Rc::clone(&hub);
+        async move {
+            if let Err(error) = client(hub, stream, max_message).await {
+                tracing::debug!(%peer, "MCP over TCP: {error}");
+            }
+        }
+    };
+    Ok(listener.serve(max_clients, serve).await)
+}
+
+async fn client(hub: Rc<Hub>, stream: TcpStream, max_message: usize) -> io::Result<()> {
+    let connection = Connection::open(hub);
+    let (mut input, mut output) = stream.into_split();
+    let reading = async {
+        let (mut lines, mut buffer) = (Lines::new(max_message), vec![0; READ]);
+        loop {
+            connection.room().await;
+            let read = input.read(&mut buffer).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            connection.received(&mut lines, buffer.get(..read).unwrap_or_default());
+        }
+    };
+    let mut sent = 0;
+    let writing = async {
+        while let Some(bytes) = connection.next(&mut sent).await {
+            output.write_all(&bytes).await?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = reading => ended,
+        ended = writing => ended,
+    }
+}
