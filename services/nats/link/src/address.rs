@@ -4,6 +4,7 @@ use std::fmt;
 
 use mainstay_nats_core::auth::Credentials;
 use mainstay_runtime::net::Endpoint;
+use mainstay_runtime::net::percent::{self, Undecodable};
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,23 +78,14 @@ fn credentials(text: &str) -> Result<Credentials, String> {
     }
 }
 
-/// RFC 3986 §2.1.
 fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
+    percent::decode(text).map_err(|error| {
+        match error {
+            Undecodable::Digits => "a % in the credentials is not followed by two hexadecimal digits",
+            Undecodable::Utf8 => "the credentials are not UTF-8",
         }
-        let digits = rest.next().zip(rest.next());
-        let value = digits.and_then(|(high, low)| {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-        });
-        bytes.push(value.ok_or("a % in the credentials is not followed by two hexadecimal digits")?);
-    }
-    String::from_utf8(bytes).map_err(|_| "the credentials are not UTF-8".to_owned())
+        .to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! | [`resolve`] | from names to addresses, looked up anew each time |
 //! | [`dial`] | a connection to the first address that answers |
 //! | [`coalesce`] | one write for each flight of a protocol |
+//! | [`percent`] | percent-encoding, as it stands in URLs |
 //! | [`stream`] | what a dialer returns, plain or TLS |
 //! | `tls` | who is trusted, which certificate is shown, what went wrong (feature `tls`) |
 
@@ -20,6 +21,7 @@ pub mod coalesce;
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+pub mod percent;
 pub mod resolve;
 pub mod stream;
 #[cfg(feature = "tls")]

@@ -4,6 +4,7 @@
 
 use mainstay_runtime::config::{ConfigError, Secret, Settings, Value};
 use mainstay_runtime::net::Endpoint;
+use mainstay_runtime::net::percent::{self, Undecodable};
 
 use super::pool::{Mode, Pool, Postgres, Redis, Tcp, name_rule, rule_of};
 
@@ -129,21 +130,12 @@ fn split(text: &str) -> Result<Parts<'_>, String> {
     })
 }
 
-/// RFC 3986 §2.1.
 fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
+    percent::decode(text).map_err(|error| {
+        match error {
+            Undecodable::Digits => "a % is not followed by two hexadecimal digits",
+            Undecodable::Utf8 => "what stands behind a % is not UTF-8",
         }
-        let digits = rest.next().zip(rest.next());
-        let value = digits.and_then(|(high, low)| {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-        });
-        bytes.push(value.ok_or("a % is not followed by two hexadecimal digits")?);
-    }
-    String::from_utf8(bytes).map_err(|_| "what stands behind a % is not UTF-8".to_owned())
+        .to_owned()
+    })
 }
