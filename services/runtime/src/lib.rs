@@ -24,9 +24,12 @@
 //! | [`queue`] | a queue bounded in items and in bytes, with a policy for when it is full |
 //! | [`metrics`] | counters, gauges and histograms in Prometheus text |
 //! | [`health`] | `/healthz`, `/readyz` and `/metrics` on the workload's loopback |
+//! | `admin` | pages for an operator, as JSON on the workload's loopback (feature `admin`) |
 //! | [`state`] | files that survive a crash at any instant |
 //! | [`listener`], [`net`] | sockets: accept, resolve, dial, TLS |
 
+#[cfg(feature = "admin")]
+pub mod admin;
 pub mod backoff;
 pub mod callback;
 pub mod config;

@@ -15,35 +15,18 @@ use hyper::{Method, StatusCode};
 use mainstay_cron_core::engine::OperateError;
 use mainstay_cron_core::schedule::{DstRule, ParseContext, Schedule, Zone};
 use mainstay_cron_core::{Engine, JobId, Moment, Now, run_id};
+use mainstay_runtime::admin::Reply;
 use serde_json::{Value, json};
 
 use super::view;
 
-/// An answer.
-#[derive(Debug, PartialEq)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) body: Value,
-}
-
-impl Reply {
-    fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body }
-    }
-
-    fn error(status: StatusCode, error: impl std::fmt::Display) -> Self {
-        Self::new(status, json!({ "error": error.to_string() }))
-    }
-}
-
-impl From<OperateError> for Reply {
-    fn from(error: OperateError) -> Self {
-        let status = match error {
-            OperateError::Busy(_) | OperateError::SuspendedByConfiguration => StatusCode::CONFLICT,
-            OperateError::Future(_) | OperateError::TooMany => StatusCode::BAD_REQUEST,
-        };
-        Self::error(status, error)
-    }
+/// What an operator asks for in vain.
+fn refusal(error: OperateError) -> Reply {
+    let status = match error {
+        OperateError::Busy(_) | OperateError::SuspendedByConfiguration => StatusCode::CONFLICT,
+        OperateError::Future(_) | OperateError::TooMany => StatusCode::BAD_REQUEST,
+    };
+    Reply::error(status, error)
 }
 
 /// Answers a request.
@@ -107,7 +90,7 @@ fn act(engine: &mut Engine, now: Now, rest: &str, query: &HashMap<String, String
     let id = find(engine, name)?;
     match action {
         "run" => {
-            let key = engine.run_now(id, now)?;
+            let key = engine.run_now(id, now).map_err(refusal)?;
             Ok(Reply::new(
                 StatusCode::ACCEPTED,
                 json!({ "run": run_id(name, key.scheduled) }),
@@ -118,11 +101,12 @@ fn act(engine: &mut Engine, now: Now, rest: &str, query: &HashMap<String, String
             Ok(ok(view::job(engine, id, now)))
         }
         "resume" => {
-            engine.resume(id, now)?;
+            engine.resume(id, now).map_err(refusal)?;
             Ok(ok(view::job(engine, id, now)))
         }
         "backfill" => {
-            let ticks = engine.backfill(id, instant(query, "from")?, instant(query, "to")?, now)?;
+            let (from, to) = (instant(query, "from")?, instant(query, "to")?);
+            let ticks = engine.backfill(id, from, to, now).map_err(refusal)?;
             Ok(Reply::new(StatusCode::ACCEPTED, json!({ "ticks": ticks })))
         }
         other => Err(Reply::error(

@@ -1,0 +1,96 @@
+//! Pages for an operator: JSON over HTTP/1.1 on the workload's loopback.
+//!
+//! The components of the workload can reach them and nobody else, so there is no password.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::backoff::Backoff;
+use crate::listener::Listener;
+use crate::supervise;
+
+/// A console and a script or two.
+const MAX_CONNECTIONS: usize = 16;
+
+/// The most that a connection may take, idle or not.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// An answer.
+#[derive(Debug, PartialEq)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// What it says.
+    pub body: Value,
+}
+
+impl Reply {
+    /// Says this.
+    pub fn new(status: StatusCode, body: Value) -> Self {
+        Self { status, body }
+    }
+
+    /// Says what is wrong: `{"error": ".."}`.
+    pub fn error(status: StatusCode, error: impl fmt::Display) -> Self {
+        Self::new(status, json!({ "error": error.to_string() }))
+    }
+}
+
+/// Serves the pages from now on. A port in use, as an earlier life of the service may leave it, is tried again.
+pub fn start<A: Future<Output = Reply> + 'static>(
+    address: SocketAddr,
+    answer: impl Fn(Request<Incoming>) -> A + Clone + 'static,
+) {
+    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    supervise::spawn("admin", backoff, move || {
+        let pages = serve(address, answer.clone());
+        async { pages.await.map(|never| match never {}) }
+    });
+}
+
+async fn serve<A: Future<Output = Reply> + 'static>(
+    address: SocketAddr,
+    answer: impl Fn(Request<Incoming>) -> A + Clone + 'static,
+) -> Result<Infallible, String> {
+    let listener = Listener::bind(address).map_err(|error| format!("admin pages on {address}: {error}"))?;
+    tracing::debug!(address = %listener.address(), "admin pages");
+    Ok(listener
+        .serve(MAX_CONNECTIONS, move |stream, _| connection(stream, answer.clone()))
+        .await)
+}
+
+async fn connection<A: Future<Output = Reply>>(stream: TcpStream, answer: impl Fn(Request<Incoming>) -> A) {
+    let service = service_fn(|request| {
+        let reply = answer(request);
+        async { Ok::<_, Infallible>(respond(reply.await)) }
+    });
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    match tokio::time::timeout(DEADLINE, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!("admin pages: {error}"),
+        Err(_) => tracing::debug!("admin pages: a connection took longer than {DEADLINE:?}"),
+    }
+}
+
+fn respond(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{}\n", reply.body))));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
