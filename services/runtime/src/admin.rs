@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 
 use crate::backoff::Backoff;
 use crate::listener::Listener;
+use crate::net::Coalesced;
 use crate::supervise;
 
 /// A console and a script or two.
@@ -75,7 +76,7 @@ async fn connection<A: Future<Output = Reply>>(stream: TcpStream, answer: impl F
         let reply = answer(request);
         async { Ok::<_, Infallible>(respond(reply.await)) }
     });
-    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let served = http1::Builder::new().serve_connection(TokioIo::new(Coalesced::new(stream)), service);
     match tokio::time::timeout(DEADLINE, served).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!("admin pages: {error}"),

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use mainstay_mcp_core::http::{Head, Response};
 use mainstay_runtime::listener::Listener;
+use mainstay_runtime::net::Coalesced;
 use tokio::net::TcpStream;
 
 use super::{Answer, Site};
@@ -36,7 +37,10 @@ pub(crate) async fn serve(site: Rc<Site>, address: SocketAddr, max_clients: usiz
                 async move { answer(&site, request).await }
             });
             let http = hyper::server::conn::http1::Builder::new();
-            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) = http
+                .serve_connection(TokioIo::new(Coalesced::new(stream)), service)
+                .await
+            {
                 tracing::debug!(%peer, "MCP over HTTP: {error}");
             }
         }
