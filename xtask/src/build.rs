@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::progress::Step;
-use crate::workspace::{Component, Package, Workspace, cargo};
+use crate::workspace::{Closed, Component, Package, Workspace, cargo};
 use crate::{cargo_build, toolchain};
 
 /// Which artefacts to build.
@@ -47,21 +47,17 @@ pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result
     let mut artefacts = Vec::new();
     for (_, component) in &guests {
         let bytes = bytes_of(&compiled, &component.name)?;
-        let Some(closed) = &component.closed else {
+        let Some(closed) = component.closed.first() else {
             artefacts.push(write(workspace, &component.name, bytes)?);
             continue;
         };
-        let callbacks = bytes_of(&compiled, &closed.with)?;
-        let open = mainstay_compose::attach(bytes, callbacks)
-            .with_context(|| format!("{} cannot carry {}", component.name, closed.with))?;
-        let whole = mainstay_compose::close(bytes, callbacks).with_context(|| {
-            format!(
-                "{} cannot be made of {} and {}",
-                closed.name, component.name, closed.with
-            )
-        })?;
+        let callbacks = callbacks(&compiled, closed)?;
+        let open = mainstay_compose::attach(bytes, &callbacks)
+            .with_context(|| format!("{} cannot carry {}", component.name, closed.with.join(", ")))?;
         artefacts.push(write(workspace, &component.name, &open)?);
-        artefacts.push(write(workspace, &closed.name, &whole)?);
+        for closed in &component.closed {
+            artefacts.push(write(workspace, &closed.name, &close(&compiled, bytes, closed)?)?);
+        }
         for (_, adapter) in &guests {
             let Some(joined) = adapter
                 .joined
@@ -70,6 +66,7 @@ pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result
             else {
                 continue;
             };
+            let whole = close(&compiled, bytes, closed)?;
             let both = mainstay_compose::close(&whole, bytes_of(&compiled, &adapter.name)?)
                 .with_context(|| format!("{} cannot be made of {} and {}", joined.name, closed.name, adapter.name))?;
             artefacts.push(write(workspace, &joined.name, &both)?);
@@ -145,6 +142,21 @@ fn bytes_of<'a>(compiled: &'a HashMap<String, Vec<u8>>, name: &str) -> Result<&'
     bytes.with_context(|| format!("no crate makes the artefact {name:?}, which another is made of"))
 }
 
+/// One component with all the callbacks that fill the imports of `closed`.
+fn callbacks(compiled: &HashMap<String, Vec<u8>>, closed: &Closed) -> Result<Vec<u8>> {
+    let parts: Vec<(&str, &[u8])> = closed
+        .with
+        .iter()
+        .map(|name| Ok((name.as_str(), bytes_of(compiled, name)?)))
+        .collect::<Result<_>>()?;
+    mainstay_compose::beside(&parts).with_context(|| format!("{} cannot be one component", closed.with.join(", ")))
+}
+
+fn close(compiled: &HashMap<String, Vec<u8>>, open: &[u8], closed: &Closed) -> Result<Vec<u8>> {
+    mainstay_compose::close(open, &callbacks(compiled, closed)?)
+        .with_context(|| format!("{} cannot be made with {}", closed.name, closed.with.join(", ")))
+}
+
 /// The crates that the selection takes, and the callbacks that a service of it carries.
 fn select<'a>(workspace: &'a Workspace, selection: &Selection) -> Result<Vec<Guest<'a>>> {
     let names = match selection {
@@ -169,17 +181,25 @@ fn select<'a>(workspace: &'a Workspace, selection: &Selection) -> Result<Vec<Gue
             );
         };
         wanted.push(&component.name);
-        wanted.extend(component.closed.as_ref().map(|closed| closed.with.as_str()));
+        wanted.extend(parts(component));
         if let Some(joined) = component.joined.as_ref().filter(|joined| joined.name == *name) {
             wanted.push(&joined.service);
             let service = workspace.guests().find(|(_, service)| service.name == joined.service);
-            wanted.extend(service.and_then(|(_, service)| Some(service.closed.as_ref()?.with.as_str())));
+            wanted.extend(service.into_iter().flat_map(|(_, service)| parts(service)));
         }
     }
     Ok(workspace
         .guests()
         .filter(|(_, component)| wanted.contains(&component.name.as_str()))
         .collect())
+}
+
+/// The artefacts that fill imports of a service.
+fn parts(component: &Component) -> impl Iterator<Item = &str> {
+    component
+        .closed
+        .iter()
+        .flat_map(|closed| closed.with.iter().map(String::as_str))
 }
 
 fn known(workspace: &Workspace) -> Vec<&str> {

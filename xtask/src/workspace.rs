@@ -39,8 +39,9 @@ pub(crate) struct Component {
     /// The artefact: `target/components/<component>.wasm`. Names below `test/` are for tests only.
     #[serde(rename = "component")]
     pub(crate) name: String,
-    /// A second artefact, with the optional callbacks composed in.
-    pub(crate) closed: Option<Closed>,
+    /// Further artefacts, with no-op callbacks composed in. The open one carries those of the first.
+    #[serde(default)]
+    pub(crate) closed: Vec<Closed>,
     /// Whether it is built by a call of cargo of its own: cargo unites the features of what it builds together, and this
     /// one has a crate in it without the features that it has elsewhere.
     #[serde(default)]
@@ -68,14 +69,14 @@ pub(crate) struct Joined {
     pub(crate) service: String,
 }
 
-/// An artefact made of two others.
+/// An artefact made of others.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Closed {
     #[serde(rename = "component")]
     pub(crate) name: String,
-    /// The artefact that fills the optional imports.
-    pub(crate) with: String,
+    /// The artefacts that fill imports of the open one.
+    pub(crate) with: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +146,7 @@ impl Component {
 
     /// The artefacts that come of it, those made of several last.
     pub(crate) fn artefacts(&self) -> impl Iterator<Item = &str> {
-        let closed = self.closed.as_ref().map(|closed| closed.name.as_str());
+        let closed = self.closed.iter().map(|closed| closed.name.as_str());
         let joined = self.joined.as_ref().map(|joined| joined.name.as_str());
         std::iter::once(self.name.as_str()).chain(closed).chain(joined)
     }
@@ -185,7 +186,7 @@ mod tests {
     }
 
     const CRON: &str =
-        r#"{"mainstay": {"component": "cron-open", "closed": {"component": "cron", "with": "cron-callbacks"}}}"#;
+        r#"{"mainstay": {"component": "cron-open", "closed": [{"component": "cron", "with": ["cron-callbacks"]}]}}"#;
 
     #[test]
     fn a_crate_names_its_artefacts() {

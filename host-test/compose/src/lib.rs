@@ -10,11 +10,13 @@
 //! - [`fit()`], [`join()`]: the artefact of a service that a set of components needs, without them or with
 //! - [`chain()`]: components that stand before one another, made one
 //! - [`merge()`]: components with MCP tools, made one that has the tools of all
+//! - [`beside()`]: components that have nothing to do with one another, made one
 //! - [`close()`]: a service's optional imports closed with its no-op callbacks
 //! - `graph`: components joined into one, by wac-graph
 //! - `signature`: functions and types in WIT syntax
 //! - [`Error`]: everything that can go wrong
 
+mod beside;
 pub mod callbacks;
 mod chain;
 pub mod check;
@@ -30,6 +32,7 @@ pub mod link_error;
 mod merge;
 mod signature;
 
+pub use beside::beside;
 pub use callbacks::{attach, detach};
 pub use chain::chain;
 pub use check::{Importer, Link, Workload};

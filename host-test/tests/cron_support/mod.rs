@@ -74,11 +74,14 @@ pub async fn admin(workload: &Workload, request: &str) -> (u16, Value) {
 
 /// The metrics page.
 pub async fn metrics(workload: &Workload) -> String {
+    page(workload, "/metrics").await
+}
+
+/// One of the health pages, the response's head with it.
+pub async fn page(workload: &Workload, path: &str) -> String {
     let mut stream = common::connect(workload, 8081).await;
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: cron\r\n\r\n")
-        .await
-        .unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: cron\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).await.unwrap();
     response

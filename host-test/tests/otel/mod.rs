@@ -31,12 +31,17 @@ pub fn sidecar(collector: &Collector, encoding: Encoding) -> Builder {
 
 /// The sidecar, which hands everything on to whoever listens there.
 pub fn sidecar_to(address: SocketAddr, encoding: Encoding) -> Builder {
+    to_collector(common::service("otel"), address, encoding)
+}
+
+/// A service with the sidecar in it, which hands everything on to whoever listens there.
+pub fn to_collector(service: Builder, address: SocketAddr, encoding: Encoding) -> Builder {
     let protocol = match encoding {
         Encoding::Protobuf => "http/protobuf",
         Encoding::Json => "http/json",
         Encoding::Grpc => "grpc",
     };
-    common::service("otel")
+    service
         .environment(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             &format!("http://host.wasmcloud.internal:{}", address.port()),

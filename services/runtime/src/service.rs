@@ -1,7 +1,10 @@
 //! Running a service: from `wasi:cli/run` to its own code, and its end back to the host.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
@@ -21,6 +24,16 @@ pub struct Context {
     pub health: Health,
     /// The service's metrics, the event loop's among them.
     pub metrics: Registry,
+    /// For one of several services in a component.
+    whole: Option<Rc<Whole>>,
+}
+
+/// What several services in one component have together.
+#[derive(Debug)]
+struct Whole {
+    context: Context,
+    /// Where its pages are served.
+    pages: RefCell<BTreeSet<SocketAddr>>,
 }
 
 impl Context {
@@ -30,14 +43,35 @@ impl Context {
             name,
             health: Health::default(),
             metrics: Registry::default(),
+            whole: None,
         }
+    }
+
+    /// Contexts for several services in one component: each has a readiness of its own, which is part of the whole's;
+    /// metrics and pages are the whole's, served wherever one of them wants its own.
+    pub fn parts(&self, names: impl IntoIterator<Item = &'static str>) -> Vec<Self> {
+        let whole = Rc::new(Whole {
+            context: self.clone(),
+            pages: RefCell::default(),
+        });
+        let part = |name| Self {
+            name,
+            health: self.health.part(name),
+            metrics: self.metrics.clone(),
+            whole: Some(Rc::clone(&whole)),
+        };
+        names.into_iter().map(part).collect()
     }
 
     /// Serves `/healthz`, `/readyz` and `/metrics` from now on, by a local task; nowhere if there is no address, as
     /// [`health::address`] reads it. A port in use, as an earlier life of the service may leave it, is tried again.
     pub fn serve_health(&self, address: Option<SocketAddr>) {
         let Some(address) = address else { return };
-        let context = self.clone();
+        let context = match &self.whole {
+            None => self.clone(),
+            Some(whole) if whole.pages.borrow_mut().insert(address) => whole.context.clone(),
+            Some(_) => return,
+        };
         supervise::spawn(
             "health",
             Backoff::new(Duration::from_millis(200), Duration::from_secs(10)),

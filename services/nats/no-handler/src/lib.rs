@@ -1,6 +1,6 @@
 //! The handler of a workload that has none.
 //!
-//! Composed into `nats-endpoint.wasm`, which needs no component that handles messages: it serves those that send.
+//! Composed into `nats-endpoint.wasm` and into bundles of services, which then need no component that handles messages.
 
 mod bindings {
     #![allow(missing_docs, unsafe_code)] // Generated.
@@ -15,7 +15,8 @@ struct NoHandler;
 
 impl Guest for NoHandler {
     async fn handle(_message: Message) -> Result<Option<Reply>, Disposition> {
-        let text = "nats-endpoint.wasm calls no handler: take nats.wasm for a workload with subscriptions";
+        let text =
+            "this service calls no handler: take nats.wasm or bundle-nats.wasm for a workload with subscriptions";
         Err(Disposition::Failed(text.to_owned()))
     }
 }

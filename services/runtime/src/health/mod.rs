@@ -8,7 +8,7 @@
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::{ConfigError, Settings};
 pub(crate) use server::serve;
@@ -28,23 +28,41 @@ pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::L
 /// ```
 #[derive(Clone, Debug)]
 pub struct Health {
+    /// Which part of a whole it is.
+    part: Option<&'static str>,
     /// Why it is not ready; nothing if it is.
     reason: Arc<Mutex<Option<String>>>,
+    /// All of them have to be ready too.
+    parts: Arc<Mutex<Vec<Health>>>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self {
-            reason: Arc::new(Mutex::new(Some("starting".to_owned()))),
-        }
+        Self::new(None)
     }
 }
 
 impl Health {
+    fn new(part: Option<&'static str>) -> Self {
+        Self {
+            part,
+            reason: Arc::new(Mutex::new(Some("starting".to_owned()))),
+            parts: Arc::default(),
+        }
+    }
+
+    /// The readiness of one part. From now on the whole is ready when all its parts are.
+    pub fn part(&self, name: &'static str) -> Self {
+        self.replace(None);
+        let part = Self::new(Some(name));
+        lock(&self.parts).push(part.clone());
+        part
+    }
+
     /// It can do its work.
     pub fn ready(&self) {
         if self.replace(None).is_some() {
-            tracing::info!("ready");
+            tracing::info!(service = self.part, "ready");
         }
     }
 
@@ -52,18 +70,27 @@ impl Health {
     pub fn not_ready(&self, reason: impl Into<String>) {
         let reason = reason.into();
         if self.replace(Some(reason.clone())).as_ref() != Some(&reason) {
-            tracing::warn!(reason, "not ready");
+            tracing::warn!(service = self.part, reason, "not ready");
         }
     }
 
     /// Why it is not ready; nothing if it is.
     pub fn reason(&self) -> Option<String> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let own = lock(&self.reason).clone();
+        own.or_else(|| {
+            lock(&self.parts)
+                .iter()
+                .find_map(|part| Some(format!("{}: {}", part.part?, part.reason()?)))
+        })
     }
 
     fn replace(&self, reason: Option<String>) -> Option<String> {
-        std::mem::replace(&mut *self.reason.lock().unwrap_or_else(PoisonError::into_inner), reason)
+        std::mem::replace(&mut *lock(&self.reason), reason)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The setting `health`: where the pages are served, [`ADDRESS`] by default; nowhere if it is `off`.

@@ -176,6 +176,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn several_services_share_their_pages_and_are_ready_together() {
+        let whole = Context::new("bundle");
+        let parts = whole.parts(["one", "two"]);
+        parts[0].metrics.counter("runs_total", "Runs.", &[]).add(3);
+        let ready = async || ask(&whole, b"GET /readyz HTTP/1.1\r\n\r\n").await;
+        assert!(ready().await.ends_with("\r\n\r\none: starting\n"));
+        parts[0].health.ready();
+        parts[1].health.not_ready("upstream gone");
+        assert!(ready().await.ends_with("\r\n\r\ntwo: upstream gone\n"));
+        parts[1].health.ready();
+        assert!(ready().await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let metrics = ask(&whole, b"GET /metrics HTTP/1.1\r\n\r\n").await;
+        assert!(metrics.contains("runs_total 3\n"), "{metrics}");
+    }
+
+    #[tokio::test]
     async fn what_is_no_request_for_a_page_gets_the_status_that_says_why() {
         let long = format!("GET / HTTP/1.1\r\nx: {}\r\n", "y".repeat(MAX_REQUEST));
         let cases = [
