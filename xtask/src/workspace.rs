@@ -153,8 +153,19 @@ impl Component {
 }
 
 /// The cargo that runs this program, not another one on the path.
+///
+/// What `cargo run` tells this program of itself is kept from it: build scripts that look at such variables, ring's for one,
+/// would run again, and everything above them, whenever cargo was called by hand in between.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_this_program = |name: &std::ffi::OsStr| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| of_this_program(name)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 fn mainstay_table<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Component>, D::Error> {
