@@ -12,31 +12,24 @@ use crate::{git, process, toolchain};
 
 /// Builds every artefact and runs the benchmark `name` with `arguments`.
 pub(crate) fn run(workspace: &Workspace, name: &str, arguments: &[String]) -> Result<()> {
-    let benches = || {
-        workspace
-            .packages
-            .iter()
-            .flat_map(|package| package.targets_of_kind("bench").map(move |bench| (package, bench)))
-    };
-    let Some((package, _)) = benches().find(|(_, bench)| *bench == name) else {
-        let known: Vec<&str> = benches().map(|(_, bench)| bench).collect();
-        bail!("there is no benchmark {name:?}; there are: {}", known.join(", "));
-    };
+    let benches: Vec<&str> = workspace
+        .packages
+        .iter()
+        .flat_map(|package| package.targets_of_kind("bench"))
+        .collect();
+    if !benches.contains(&name) {
+        bail!("there is no benchmark {name:?}; there are: {}", benches.join(", "));
+    }
     build::components(workspace, &Selection::Everything)?;
 
-    // The dev profile: it optimises what is measured, and is what tests and `run` use, so that Wasmtime is built once.
+    // The dev profile optimises what is measured. With it, and with all crates in view, features are those of tests, so
+    // that Wasmtime is built once for both.
+    let natives = workspace.natives().flat_map(|native| ["--package", &native.name]);
     let mut command = cargo();
     command
-        .args([
-            "bench",
-            "--quiet",
-            "--profile=dev",
-            "--package",
-            &package.name,
-            "--bench",
-            name,
-            "--",
-        ])
+        .args(["bench", "--quiet", "--profile=dev"])
+        .args(natives)
+        .args(["--bench", name, "--"])
         .args(arguments)
         .current_dir(&workspace.root);
     print_head(workspace, name, arguments)?;
