@@ -154,7 +154,7 @@ fn the_wash_projects_are_read_from_their_folders_and_from_their_files() {
             "unbuilt".to_owned()
         }
     };
-    for name in ["cron", "nats"] {
+    for name in ["cron", "nats", "otel", "pool"] {
         let folder = root().join("deploy/wash").join(name);
         assert_eq!(read(&folder), read(&folder.join(".wash/config.yaml")));
     }
