@@ -310,6 +310,22 @@ fn what_was_idle_for_long_is_checked_before_it_is_handed_out() {
 }
 
 #[test]
+fn who_wants_a_check_each_time_gets_one_and_the_connection_then() {
+    let mut test = Test::new(Settings {
+        check_after: Some(Duration::ZERO),
+        ..settings(1)
+    });
+    test.acquire(1);
+    let (_, id) = test.grants()[0];
+    test.pool.release(test.now, id, Release::Clean);
+    test.after(SECOND);
+    test.acquire(2);
+    assert_eq!(test.settle(), [Action::Check { connection: id }]);
+    test.pool.checked(test.now, id, true);
+    assert_eq!(test.grants(), [(2, id)]);
+}
+
+#[test]
 fn a_failed_check_leads_to_a_new_connection() {
     let mut test = Test::new(settings(1));
     test.acquire(1);

@@ -77,9 +77,11 @@ impl Connection {
 
     /// Whether it is not known well enough to be handed out.
     pub(super) fn needs_check(&self, now: Moment, settings: &Settings, hosts: &Hosts) -> bool {
+        // One that was checked just now is known well enough, even by who wants a check each time.
+        let idle = now.saturating_sub(self.lived);
         let stale = settings
             .check_after
-            .is_some_and(|after| now.saturating_sub(self.lived) >= after);
+            .is_some_and(|after| idle >= after && !idle.is_zero());
         settings.can_check && (stale || hosts.suspect_since(self.host).is_some_and(|since| self.lived < since))
     }
 }
