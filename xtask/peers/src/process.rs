@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -9,18 +10,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// How long it may take to accept connections.
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long most programs may take to serve, on a busy machine.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// Starts a program, and waits until `ready` says that it serves. Its output goes into `log`, whose last lines the
-/// error shows if it does not.
-pub(crate) fn start(command: &mut Command, log: &Path, mut ready: impl FnMut() -> bool) -> Result<Child> {
-    let output = File::create(log).with_context(|| format!("write {}", log.display()))?;
+/// Starts a program, and waits until `ready` says that it serves. Its output is added to `log`, whose last lines the error
+/// shows if it does not do so within the limit.
+pub(crate) fn start(
+    command: &mut Command,
+    log: &Path,
+    limit: Duration,
+    mut ready: impl FnMut() -> bool,
+) -> Result<Child> {
+    let output = File::options().create(true).append(true).open(log);
+    let output = output.with_context(|| format!("write {}", log.display()))?;
     let errors = output.try_clone()?;
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    // A terminal's Ctrl-C is not for it: whoever started it stops it, last of all.
+    command.process_group(0);
     let name = command.get_program().to_owned();
     let mut child = command.spawn().with_context(|| format!("start {}", name.display()))?;
-    let deadline = Instant::now() + START_LIMIT;
+    let deadline = Instant::now() + limit;
     while !ready() {
         let ended = child.try_wait().context("wait for it")?;
         if ended.is_some() || Instant::now() > deadline {

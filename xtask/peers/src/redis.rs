@@ -83,7 +83,9 @@ impl Redis {
             .arg(self.folder())
             .args(&self.arguments);
         let log = self.folder().join("log");
-        self.child = Some(process::start(&mut command, &log, || process::accepts(self.port))?);
+        self.child = Some(process::start(&mut command, &log, process::START_LIMIT, || {
+            process::accepts(self.port)
+        })?);
         Ok(())
     }
 }

@@ -1,15 +1,13 @@
 //! Rotel, an OpenTelemetry collector, as a value.
 
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::tools;
+use crate::{process, tools};
 
 /// A running `rotel-agent` that takes OTLP on free ports of the loopback. It is killed when this is dropped.
 #[derive(Debug)]
@@ -19,9 +17,6 @@ pub struct Rotel {
     grpc: SocketAddr,
     folder: TempDir,
 }
-
-/// How long it may take to accept connections.
-const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long it gathers before it sends: a test does not want to wait.
 const BATCH: &str = "20ms";
@@ -69,28 +64,23 @@ impl Rotel {
     /// As [`Rotel::forwarding_by_http`].
     pub fn start(arguments: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for rotel-agent")?;
-        let (http, grpc) = (free_address()?, free_address()?);
-        let log = File::create(folder.path().join("log")).context("make a file for rotel-agent's log")?;
-        let child = Command::new(tools::rotel()?)
+        let (http, grpc) = (address()?, address()?);
+        let mut command = Command::new(tools::rotel()?);
+        command
             .args(["start", "--batch-timeout", BATCH])
             .arg(format!("--otlp-http-endpoint={http}"))
             .arg(format!("--otlp-grpc-endpoint={grpc}"))
             .arg("--pid-file")
             .arg(folder.path().join("pid"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("start rotel-agent")?;
-        let mut rotel = Self {
+            .args(arguments);
+        let ready = || process::accepts(http.port()) && process::accepts(grpc.port());
+        let child = process::start(&mut command, &folder.path().join("log"), process::START_LIMIT, ready)?;
+        Ok(Self {
             child,
             http,
             grpc,
             folder,
-        };
-        rotel.wait()?;
-        Ok(rotel)
+        })
     }
 
     /// Where it takes OTLP/HTTP.
@@ -112,35 +102,15 @@ impl Rotel {
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
-
-    fn wait(&mut self) -> Result<()> {
-        let deadline = Instant::now() + START_LIMIT;
-        while TcpStream::connect(self.http).is_err() || TcpStream::connect(self.grpc).is_err() {
-            let ended = self.child.try_wait().context("wait for rotel-agent")?;
-            if ended.is_some() || Instant::now() > deadline {
-                bail!(
-                    "rotel-agent does not listen on {} and {}:\n{}",
-                    self.http,
-                    self.grpc,
-                    self.log()
-                );
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Rotel {
     fn drop(&mut self) {
-        // It has ended already where these fail.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        process::kill(&mut self.child);
     }
 }
 
 /// An address that nobody listens on.
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
-    Ok(listener.local_addr()?)
+fn address() -> Result<SocketAddr> {
+    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, process::free_port()?)))
 }
