@@ -51,7 +51,7 @@ impl Service {
             Self::Cron => mainstay_cron::service::start(context, mainstay_cron::component::Imported).await,
             Self::Nats => mainstay_nats::service::start(context, mainstay_nats::component::Imported).await,
             Self::Otel => mainstay_otel::service::start(context, mainstay_otel::component::Imported).await,
-            Self::Pool => mainstay_pool::service::start(context).await,
+            Self::Pool => mainstay_pool::service::start(context, mainstay_pool::component::Imported).await,
         }
     }
 }

@@ -4,8 +4,12 @@
 //! |---|---|
 //! | [`pool`] | who has which connection, who waits, what is opened, checked and closed |
 //! | [`postgres`] | PostgreSQL, from both ends: startup, login, prepared statements, transactions, COPY, cancel |
+//! | [`lease`] | what `pool-client.wasm` and the service say to each other |
+//! | [`conversation`] | what a hook and an upstream say to each other |
 //! | [`redis`] | Redis: commands of many clients on few connections, transactions, subscriptions |
 
+pub mod conversation;
+pub mod lease;
 pub mod pool;
 pub mod postgres;
 pub mod redis;

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use hyper::{Method, StatusCode};
-use mainstay_pool_core::pool::Mode;
+use mainstay_pool_core::pool::{Mode, Stats};
 use mainstay_runtime::admin::{self, Reply};
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ use crate::pool::{Connector, Pool};
 /// A pool, as the admin pages see it.
 pub(crate) trait Operable {
     fn name(&self) -> &str;
+    fn stats(&self) -> Stats;
     fn figures(&self) -> Value;
     /// Whether there is such an operation.
     fn operate(&self, operation: &str) -> bool;
@@ -32,8 +33,12 @@ impl<C: Connector> Operable for Rc<Pool<C>> {
         Pool::name(self)
     }
 
+    fn stats(&self) -> Stats {
+        Pool::stats(self)
+    }
+
     fn figures(&self) -> Value {
-        let stats = self.stats();
+        let stats = Pool::stats(self);
         let (mode, failure, open, ejected, max) = self.inspect(|core, now| {
             let ejected: Vec<String> = core
                 .ejected(now)

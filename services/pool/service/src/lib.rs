@@ -4,17 +4,23 @@
 //! (`mainstay-pool-core`); here are the sockets and the clock.
 //!
 //! - [`config`]: settings, all checked at start
+//! - [`component`]: the callbacks, as the rest of the service sees them
+//! - `bindings`: `mainstay:socket-pool`, as generated from its WIT
 //! - [`service`]: the start of everything, in order
 //! - `pool`: a pool's state with its connections: acquire, release, connect, check
 //! - `upstream`: one connection to a server: addresses, TLS
 //! - `pump`: bytes in both directions between two sockets
 //! - `postgres`, `redis`, `tcp`: the three modes
+//! - `leases`: the port of `pool-client.wasm`
 //! - `admin`: pause, resume, drain, reconnect, figures
 //!
 //! The component itself is the last few lines: it hands `run` to [`service::start`].
 
 mod admin;
+mod bindings;
+pub mod component;
 pub mod config;
+mod leases;
 mod pool;
 mod postgres;
 mod pump;
@@ -22,6 +28,8 @@ mod redis;
 pub mod service;
 mod tcp;
 mod upstream;
+
+pub use bindings::mainstay::socket_pool::hooks;
 
 #[cfg(all(target_family = "wasm", feature = "component"))]
 mod export {
@@ -31,7 +39,10 @@ mod export {
 
     impl wasip3::exports::cli::run::Guest for Pool {
         async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("pool", crate::service::start).await
+            mainstay_runtime::run("pool", |context| {
+                crate::service::start(context, crate::component::Imported)
+            })
+            .await
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Start.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -7,43 +8,65 @@ use std::time::Duration;
 
 use mainstay_pool_core::postgres::Credentials;
 use mainstay_runtime::backoff::Backoff;
+use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::{ConfigError, Secret};
 use mainstay_runtime::listener::Listener;
 use mainstay_runtime::{Context, Error, supervise};
 use tokio::net::TcpStream;
 
 use crate::admin::{self, Operable};
-use crate::config::{self, Configuration};
+use crate::component::Component;
+use crate::config::{self, Configuration, Reuse};
+use crate::hooks::Kinds;
+use crate::leases::{self, Door, Doors};
 use crate::pool::{Connector, Pool};
+use crate::tcp::Teacher;
 use crate::upstream::Upstream;
 use crate::{postgres, redis, tcp};
 
 /// How often readiness is looked at.
 const READINESS: Duration = Duration::from_millis(500);
 
+/// Calls of hooks at once.
+const HOOKS: usize = 64;
+
+/// How long the component may take to answer what it is asked at start.
+const ASKING: Duration = Duration::from_secs(30);
+
 /// Runs the service for as long as it lives.
 ///
 /// # Errors
-/// A setting is wrong.
-pub async fn start(context: Context) -> Result<(), Error> {
-    serve(context, Configuration::read()?).await
+/// A setting is wrong, or the component does not answer what it is asked at start.
+pub async fn start<C: Component>(context: Context, component: C) -> Result<(), Error> {
+    serve(context, Configuration::read()?, component).await
 }
 
 /// [`start`] with a configuration that is read already.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn serve(context: Context, configuration: Configuration) -> Result<(), Error> {
+pub async fn serve<C: Component>(context: Context, configuration: Configuration, component: C) -> Result<(), Error> {
     context.serve_health(configuration.health);
+    let (component, callbacks) = (Rc::new(component), Callbacks::new(HOOKS));
     let mut pools: Vec<Box<dyn Operable>> = Vec::new();
-    let mut states = Vec::new();
+    let (mut states, mut doors) = (Vec::new(), Doors::new());
     for pool in configuration.pools {
-        let (operable, state) = open(&context, pool)?;
+        let hooks = match pool.mode {
+            config::Mode::Tcp(_) => wanted(&*component, &callbacks, &pool).await?,
+            _ => Kinds::empty(),
+        };
+        let name = pool.name.clone();
+        let (operable, state, door) = open(&context, pool, (&component, hooks, &callbacks))?;
         pools.push(operable);
         states.push(state);
+        doors.extend(door.map(|door| (name, door)));
     }
+    let pools = Rc::new(pools);
     if let Some(address) = configuration.admin {
-        admin::start(Rc::new(pools), address);
+        admin::start(Rc::clone(&pools), address);
+    }
+    if let Some(address) = configuration.leases {
+        leases::start(pools, doors, address);
     }
     // The workload is ready when no pool stands before a wall.
     loop {
@@ -58,8 +81,33 @@ pub async fn serve(context: Context, configuration: Configuration) -> Result<(),
 /// Why a pool cannot serve now, if it cannot.
 type State = Box<dyn Fn() -> Option<String>>;
 
+/// The hooks that the component wants to be called for a pool.
+async fn wanted<C: Component>(component: &C, callbacks: &Callbacks, pool: &config::Pool) -> Result<Kinds, Error> {
+    let name = &pool.name;
+    let wanted = callbacks.call(ASKING, component.wanted(name.clone())).await;
+    let wanted =
+        wanted.map_err(|error| Error::start(format!("pool {name:?}: the component's hooks.wanted: {error}")))?;
+    match &pool.mode {
+        config::Mode::Tcp(tcp) if tcp.reuse == Reuse::Callback && !wanted.contains(Kinds::ON_RELEASE) => {
+            Err(ConfigError::new(format!(
+                "pool {name:?}: reuse is \"callback\", but no component wants on-release for it; use \"on-idle\" or \
+                 \"never\", or link one to pool-open.wasm"
+            ))
+            .into())
+        }
+        _ => Ok(wanted),
+    }
+}
+
+/// A pool that runs: what an operator sees, whether it is ready, and where its connections can be had.
+type Opened = (Box<dyn Operable>, State, Option<Door>);
+
 /// Starts one pool.
-fn open(context: &Context, settings: config::Pool) -> Result<(Box<dyn Operable>, State), Error> {
+fn open<C: Component>(
+    context: &Context,
+    settings: config::Pool,
+    (component, hooks, callbacks): (&Rc<C>, Kinds, &Callbacks),
+) -> Result<Opened, Error> {
     let config::Pool {
         name,
         listen,
@@ -68,7 +116,7 @@ fn open(context: &Context, settings: config::Pool) -> Result<(Box<dyn Operable>,
         tls,
         connect_timeout,
         acquire_timeout,
-        limits,
+        mut limits,
         token,
         mode,
     } = settings;
@@ -90,7 +138,8 @@ fn open(context: &Context, settings: config::Pool) -> Result<(Box<dyn Operable>,
             listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
                 postgres::client(Rc::clone(&mode), stream)
             });
-            finish(pool)
+            let (operable, state) = finish(pool);
+            (operable, state, None)
         }
         config::Mode::Redis(redis) => {
             let connector = redis::Connector {
@@ -105,20 +154,49 @@ fn open(context: &Context, settings: config::Pool) -> Result<(Box<dyn Operable>,
             listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
                 redis::client(Rc::clone(&mode), stream)
             });
-            finish(pool)
+            let (operable, state) = finish(pool);
+            (operable, state, None)
         }
         config::Mode::Tcp(tcp) => {
-            let pool = Pool::start(&name, addresses, limits, tcp::Connector { upstream }, registry);
+            let callbacks = callbacks.clone();
+            let teacher = Teacher::new(
+                Rc::clone(component),
+                hooks,
+                &name,
+                &addresses,
+                callbacks,
+                connect_timeout,
+            );
+            limits.can_check = teacher.validates();
+            let connector = tcp::Connector {
+                upstream,
+                teacher,
+                last: Cell::new(0),
+            };
+            let pool = Pool::start(&name, addresses, limits, connector, registry);
             let mode = Rc::new(tcp::Mode {
                 pool: Rc::clone(&pool),
                 reuse: tcp.reuse,
                 acquire_timeout,
             });
+            let door = door(Rc::clone(&mode));
             listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
                 tcp::client(Rc::clone(&mode), stream)
             });
-            finish(pool)
+            let (operable, state) = finish(pool);
+            (operable, state, Some(door))
         }
+    })
+}
+
+/// Where the connections of a pool for bytes can be had.
+fn door<C: Component>(mode: Rc<tcp::Mode<C>>) -> Door {
+    Rc::new(move |mut client| {
+        let mode = Rc::clone(&mode);
+        Box::pin(async move {
+            let last = tcp::lease(mode, client.timeout, &mut client.stream, &mut client.end).await;
+            (client, last)
+        })
     })
 }
 

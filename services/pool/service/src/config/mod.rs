@@ -10,7 +10,7 @@ mod url;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use mainstay_runtime::config::{ConfigError, Settings};
+use mainstay_runtime::config::{ConfigError, Settings, Value};
 use mainstay_runtime::health;
 
 pub use pool::{Mode, Pool, Postgres, Redis, Reset, Reuse, Tcp, Tls};
@@ -24,10 +24,15 @@ pub struct Configuration {
     pub health: Option<SocketAddr>,
     /// Where the admin pages are served.
     pub admin: Option<SocketAddr>,
+    /// Where `pool-client.wasm` asks for connections.
+    pub leases: Option<SocketAddr>,
 }
 
 /// Where the admin pages are unless told otherwise.
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8082);
+
+/// Where connections are leased unless told otherwise; `pool-client.wasm` reads the same setting.
+const LEASES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8084);
 
 impl Configuration {
     /// Reads the environment, and the file that it names.
@@ -65,10 +70,12 @@ impl Configuration {
 
     fn from_settings(settings: &mut Settings, named: &[String]) -> Result<Self, ConfigError> {
         let health = health::address(settings)?;
-        let admin = settings.or("admin", Some(ADMIN), |value| match value.text()? {
+        let page = |value: &Value| match value.text()? {
             "off" => Ok(None),
             _ => value.address().map(Some),
-        })?;
+        };
+        let admin = settings.or("admin", Some(ADMIN), page)?;
+        let leases = settings.or("leases", Some(LEASES), page)?;
         let mut pools = Vec::new();
         for name in named {
             if let Some(value) = settings.value(&format!("{name}_url")) {
@@ -91,13 +98,18 @@ impl Configuration {
                  [[pool]] tables in the file of POOL_CONFIG",
             ));
         }
-        check(&pools, [("health", health), ("admin", admin)])?;
-        Ok(Self { pools, health, admin })
+        check(&pools, [("health", health), ("admin", admin), ("leases", leases)])?;
+        Ok(Self {
+            pools,
+            health,
+            admin,
+            leases,
+        })
     }
 }
 
 /// Names and ports are one's own.
-fn check(pools: &[Pool], pages: [(&str, Option<SocketAddr>); 2]) -> Result<(), ConfigError> {
+fn check(pools: &[Pool], pages: [(&str, Option<SocketAddr>); 3]) -> Result<(), ConfigError> {
     for (index, pool) in pools.iter().enumerate() {
         let earlier = pools.iter().take(index);
         if earlier.clone().any(|other| other.name == pool.name) {

@@ -67,6 +67,8 @@ pub enum Reuse {
     Never,
     /// When the server had the last word and said nothing more for a moment.
     OnIdle,
+    /// When the server had the last word and the hook `on-release` finds it fit.
+    Callback,
 }
 
 /// Of a pool for Redis.
@@ -305,6 +307,7 @@ fn limits(settings: &mut Settings, mode: &Mode, hosts: usize, long: Duration) ->
         max_lifetime,
         lifetime_jitter_percent,
         check_after,
+        // Of bytes, only a hook knows how; whether there is one is asked at the start.
         can_check: !matches!(mode, Mode::Tcp(_)),
         leak_after,
         ejection,
@@ -411,7 +414,11 @@ impl Tcp {
     pub(super) fn read(settings: &mut Settings) -> Result<Self, ConfigError> {
         Ok(Self {
             reuse: settings.or("reuse", Reuse::Never, |value| {
-                value.one_of(&[("never", Reuse::Never), ("on-idle", Reuse::OnIdle)])
+                value.one_of(&[
+                    ("never", Reuse::Never),
+                    ("on-idle", Reuse::OnIdle),
+                    ("callback", Reuse::Callback),
+                ])
             })?,
         })
     }

@@ -45,7 +45,7 @@ pub(crate) trait Connector: 'static {
     fn check(&self, connection: &mut Self::Connection) -> impl Future<Output = bool>;
 
     /// Says goodbye, if the protocol has a word for that.
-    fn close(&self, connection: Self::Connection) -> impl Future<Output = ()>;
+    fn close(&self, connection: Self::Connection, reason: CloseReason) -> impl Future<Output = ()>;
 }
 
 /// A pool.
@@ -254,7 +254,7 @@ impl<C: Connector> Pool<C> {
         }
         let pool = Rc::clone(self);
         spawn_local(async move {
-            let _ = tokio::time::timeout(CHECK, pool.connector.close(connection)).await;
+            let _ = tokio::time::timeout(CHECK, pool.connector.close(connection, reason)).await;
         });
     }
 

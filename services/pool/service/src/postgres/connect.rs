@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use mainstay_pool_core::pool::ConnectFailure;
+use mainstay_pool_core::pool::{CloseReason, ConnectFailure};
 use mainstay_pool_core::postgres::{
     Credentials, ErrorFields, Exchange, Login, LoginError, Parameters, Server, cancel_request, next_frame, query,
     ssl_request, tls_server_end_point,
@@ -225,7 +225,7 @@ impl pool::Connector for Connector {
         matches!(ask(session, "").await, Ok(Ok(())))
     }
 
-    async fn close(&self, mut session: Session) {
+    async fn close(&self, mut session: Session, _: CloseReason) {
         // Terminate. That it does not arrive is of no consequence.
         let _ = session.stream.write_all(b"X\0\0\0\x04").await;
         let _ = session.stream.shutdown().await;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 
 use bytes::BytesMut;
-use mainstay_pool_core::pool::ConnectFailure;
+use mainstay_pool_core::pool::{CloseReason, ConnectFailure};
 use mainstay_pool_core::redis::{Identity, Kind, Login, LoginError, Scanner};
 use mainstay_runtime::config::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -105,7 +105,7 @@ impl pool::Connector for Connector {
         matches!(ask(connection, b"*1\r\n$4\r\nPING\r\n").await, Ok(Kind::Reply))
     }
 
-    async fn close(&self, mut connection: Connection) {
+    async fn close(&self, mut connection: Connection, _: CloseReason) {
         // That the server does not learn it is of no consequence.
         let _ = connection.stream.shutdown().await;
     }

@@ -1,30 +1,46 @@
-//! Bytes: one client borrows one connection, and the pool does not know what they say to each other.
+//! Bytes: one client borrows one connection, and the pool does not know what they say to each other, unless a component
+//! teaches it.
+//!
+//! - `lease`: clients that say what they want, and when they are done with it
+//! - `teach`: the hooks
 
+mod lease;
+mod teach;
+
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mainstay_pool_core::pool::ConnectFailure;
+use mainstay_pool_core::pool::{CloseReason, ConnectFailure};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::component::Component;
 use crate::config::Reuse;
+use crate::hooks::Usage;
 use crate::pool::{self, Lease, Pool};
-use crate::pump::{End, Failed, exchange, part, pump};
+use crate::pump::{End, Failed, exchange, finish, part, pump};
 use crate::upstream::{Transport, Upstream, overheard};
+
+pub(crate) use lease::lease;
+pub(crate) use teach::Teacher;
 
 /// A server that says nothing for so long after its client has gone has said all.
 const SILENCE: Duration = Duration::from_millis(50);
 
-/// Connects, and no more.
-pub(crate) struct Connector {
+/// Connects, and lets the hooks log in.
+pub(crate) struct Connector<C> {
     pub(crate) upstream: Upstream,
+    pub(crate) teacher: Teacher<C>,
+    /// The number of the last connection.
+    pub(crate) last: Cell<u64>,
 }
 
 /// What the clients of a pool share.
-pub(crate) struct Mode {
-    pub(crate) pool: Rc<Pool<Connector>>,
+pub(crate) struct Mode<C: Component> {
+    pub(crate) pool: Rc<Pool<Connector<C>>>,
     pub(crate) reuse: Reuse,
     pub(crate) acquire_timeout: Duration,
 }
@@ -32,22 +48,37 @@ pub(crate) struct Mode {
 /// A connection, whoever has it.
 pub(crate) struct Connection {
     stream: Box<dyn Transport>,
-    /// What the server said before anybody had it: a greeting, as of SMTP, is the next client's.
+    /// Index of the address that it leads to.
+    host: usize,
+    /// As hooks and holders of leases know it.
+    number: u64,
+    /// What the server said before anybody had it: a greeting, as of SMTP, is the first client's.
     said: BytesMut,
+    /// Somebody has had it: what the server says now is nobody's, and the connection of no use.
+    used: bool,
 }
 
 /// A server that greets with more than this is not to be waited for with.
 const GREETING: usize = 64 * 1024;
 
-impl pool::Connector for Connector {
+impl<C: Component> pool::Connector for Connector<C> {
     type Connection = Connection;
 
     async fn connect(&self, host: usize) -> Result<Connection, ConnectFailure> {
-        let stream = self.upstream.within(host, self.upstream.connect(host)).await?;
-        Ok(Connection {
-            stream,
-            said: BytesMut::new(),
-        })
+        let connect = async {
+            let stream = self.upstream.connect(host).await?;
+            self.last.set(self.last.get() + 1);
+            let mut connection = Connection {
+                stream,
+                host,
+                number: self.last.get(),
+                said: BytesMut::new(),
+                used: false,
+            };
+            self.teacher.connect(&mut connection).await?;
+            Ok(connection)
+        };
+        self.upstream.within(host, connect).await
     }
 
     fn seems_alive(&self, connection: &mut Connection) -> bool {
@@ -55,25 +86,46 @@ impl pool::Connector for Connector {
             match overheard(&mut *connection.stream, &mut connection.said) {
                 None => return false,
                 Some(0) => return true,
-                Some(_) if connection.said.len() > GREETING => return false,
+                Some(_) if connection.used || connection.said.len() > GREETING => return false,
                 Some(_) => {}
             }
         }
     }
 
-    /// Nobody knows what to ask.
     async fn check(&self, connection: &mut Connection) -> bool {
-        self.seems_alive(connection)
+        self.teacher.validate(connection).await && self.seems_alive(connection)
     }
 
-    async fn close(&self, mut connection: Connection) {
+    async fn close(&self, mut connection: Connection, reason: CloseReason) {
+        let mut end = End {
+            output: BytesMut::from(&*self.teacher.evict(&connection, reason).await),
+            ..End::default()
+        };
         // That the server does not learn it is of no consequence.
+        let _ = finish(&mut *connection.stream, &mut end).await;
         let _ = connection.stream.shutdown().await;
     }
 }
 
+impl<C: Component> Mode<C> {
+    /// Gives a connection back whose user had its last answer. Says whether it was fit for that.
+    async fn take_back(&self, mut lease: Lease<Connector<C>>, usage: Usage) -> bool {
+        let connection = &mut lease.connection;
+        connection.used = true;
+        let connector = self.pool.connector();
+        if !pool::Connector::seems_alive(connector, connection) {
+            return false;
+        }
+        if self.reuse == Reuse::Callback && !connector.teacher.release(connection, usage).await {
+            return false;
+        }
+        lease.give_back();
+        true
+    }
+}
+
 /// Serves a client until both ends have said all.
-pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
+pub(crate) async fn client<C: Component>(mode: Rc<Mode<C>>, mut stream: TcpStream) {
     // There is no word for an error in a protocol that is not known: the client sees that the connection ends.
     let lease = match mode.pool.acquire(mode.acquire_timeout).await {
         Ok(lease) => lease,
@@ -88,23 +140,26 @@ pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
     part(stream).await;
 }
 
-async fn relay(mode: &Mode, stream: &mut TcpStream, mut lease: Lease<Connector>) -> io::Result<()> {
+async fn relay<C: Component>(mode: &Mode<C>, stream: &mut TcpStream, mut lease: Lease<Connector<C>>) -> io::Result<()> {
     let (mut client, mut server) = (End::default(), End::default());
     client.output = std::mem::take(&mut lease.connection.said);
     let (mut told_server, mut told_client, mut last_word) = (false, false, false);
+    let mut usage = Usage { sent: 0, received: 0 };
     loop {
         if client.ended && !told_server && server.output.is_empty() {
-            if mode.reuse == Reuse::OnIdle && last_word && client.output.is_empty() {
-                let upstream = &mut *lease.connection.stream;
-                if tokio::time::timeout(SILENCE, exchange(upstream, &mut server, true))
-                    .await
-                    .is_err()
-                {
-                    lease.give_back();
-                    return Ok(());
-                }
-                client.output.extend_from_slice(&server.input.split());
+            let settled = last_word && client.output.is_empty() && !server.ended;
+            let upstream = &mut *lease.connection.stream;
+            let reused = settled
+                && match mode.reuse {
+                    Reuse::Never => false,
+                    Reuse::Callback => true,
+                    Reuse::OnIdle => is_silent(upstream, &mut server).await,
+                };
+            if reused {
+                mode.take_back(lease, usage).await;
+                return Ok(());
             }
+            append(&mut client.output, &mut server.input);
             told_server = true;
             lease.connection.stream.shutdown().await?;
         }
@@ -129,9 +184,18 @@ async fn relay(mode: &Mode, stream: &mut TcpStream, mut lease: Lease<Connector>)
                 return Err(error);
             }
         }
+        usage.sent += client.input.len() as u64;
+        usage.received += server.input.len() as u64;
         append(&mut server.output, &mut client.input);
         append(&mut client.output, &mut server.input);
     }
+}
+
+/// Whether a server that had the last word has nothing to add.
+async fn is_silent(stream: &mut dyn Transport, server: &mut End) -> bool {
+    tokio::time::timeout(SILENCE, exchange(stream, server, true))
+        .await
+        .is_err()
 }
 
 fn append(to: &mut BytesMut, from: &mut BytesMut) {

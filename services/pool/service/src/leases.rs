@@ -1,0 +1,114 @@
+//! The port of `pool-client.wasm`: one lease, or one question for figures, a connection.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::LocalBoxFuture;
+use mainstay_pool_core::lease::{Ask, Refusal, Tell, figures};
+use mainstay_runtime::backoff::Backoff;
+use mainstay_runtime::listener::Listener;
+use mainstay_runtime::supervise;
+use tokio::net::TcpStream;
+
+use crate::admin::Pools;
+use crate::pump::{End, finish, part, read_on};
+
+/// Connections to the port at once.
+const CLIENTS: usize = 1000;
+
+/// How long a client may take to say what it wants, and to hear the last word.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A client that wants a connection of one pool.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) end: End,
+    /// None for the pool's own.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Where the clients of one pool are served, until they have nothing more to say; gives them back with their last word.
+pub(crate) type Door = Rc<dyn Fn(Client) -> LocalBoxFuture<'static, (Client, Option<Tell>)>>;
+
+/// The pools whose connections can be had, by name.
+pub(crate) type Doors = Vec<(String, Door)>;
+
+/// Serves the port from now on.
+pub(crate) fn start(pools: Pools, doors: Doors, address: SocketAddr) {
+    let doors = Rc::new(doors);
+    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    // A port in use, as an earlier life of the service may leave it, is tried again.
+    supervise::spawn("leases", backoff, move || {
+        let (pools, doors) = (Rc::clone(&pools), Rc::clone(&doors));
+        async move {
+            let listener = Listener::bind(address).map_err(|error| format!("leases on {address}: {error}"))?;
+            let never: Infallible = listener
+                .serve(CLIENTS, move |stream, _| {
+                    let _ = stream.set_nodelay(true);
+                    serve(Rc::clone(&pools), Rc::clone(&doors), stream)
+                })
+                .await;
+            #[allow(unreachable_code, reason = "the type of an end that does not come")]
+            Ok::<(), String>(match never {})
+        }
+    });
+}
+
+async fn serve(pools: Pools, doors: Rc<Doors>, mut stream: TcpStream) {
+    let mut end = End::default();
+    let asked = tokio::time::timeout(PATIENCE, ask(&mut stream, &mut end)).await;
+    let mut client = Client {
+        stream,
+        end,
+        timeout: None,
+    };
+    let refused = |refusal, why: String| Some(Tell::Refused(refusal, why));
+    let last = match asked {
+        Ok(Ok(Some(Ask::Figures(name)))) => Some(match pools.iter().find(|pool| pool.name() == name) {
+            Some(pool) => Tell::Figures(figures(&pool.stats())),
+            None => no_such_pool(&pools, &name),
+        }),
+        Ok(Ok(Some(Ask::Acquire { timeout, name }))) => match doors.iter().find(|(other, _)| *other == name) {
+            Some((_, door)) => {
+                client.timeout = (timeout > 0).then(|| Duration::from_nanos(timeout));
+                let (returned, last) = door(client).await;
+                client = returned;
+                last
+            }
+            None if pools.iter().any(|pool| pool.name() == name) => refused(
+                Refusal::NotLeasable,
+                format!("pool {name:?} is for its protocol's drivers, which connect to its port"),
+            ),
+            None => Some(no_such_pool(&pools, &name)),
+        },
+        Ok(Ok(Some(_))) => refused(Refusal::Protocol, "a pool has to be named first".to_owned()),
+        Ok(Err(error)) => refused(Refusal::Protocol, error),
+        Ok(Ok(None)) | Err(_) => None,
+    };
+    if let Some(last) = last {
+        last.encode(&mut client.end.output);
+        // One that does not read it has its connection closed all the same.
+        let _ = tokio::time::timeout(PATIENCE, finish(&mut client.stream, &mut client.end)).await;
+    }
+    part(client.stream).await;
+}
+
+/// The first thing that a client says, if it says one.
+async fn ask(stream: &mut TcpStream, end: &mut End) -> Result<Option<Ask>, String> {
+    loop {
+        if let Some(ask) = Ask::decode(&mut end.input).map_err(|error| error.to_string())? {
+            return Ok(Some(ask));
+        }
+        if !read_on(stream, end).await.unwrap_or(false) {
+            return Ok(None);
+        }
+    }
+}
+
+fn no_such_pool(pools: &Pools, name: &str) -> Tell {
+    let known: Vec<&str> = pools.iter().map(|pool| pool.name()).collect();
+    let why = format!("no pool has the name {name:?}; there are: {}", known.join(", "));
+    Tell::Refused(Refusal::NoSuchPool, why)
+}
