@@ -18,8 +18,13 @@ use crate::common::{self, Builder, DEADLINE};
 
 /// The service, with ports of the machine that it may reach.
 pub fn service(ports: &[u16]) -> Builder {
+    service_of("pool", ports)
+}
+
+/// [`service`] made of this artefact.
+pub fn service_of(artefact: &str, ports: &[u16]) -> Builder {
     let ports = ports.to_owned();
-    common::service("pool")
+    common::service(artefact)
         .environment("MAINSTAY_LOG", "debug")
         .with_service(move |service| {
             service.resources.allowed_host_loopback_ports.extend(ports);
