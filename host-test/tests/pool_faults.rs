@@ -131,6 +131,25 @@ async fn an_answer_that_is_cut_ends_its_client_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_nothing_holds_up_nobody_for_longer_than_its_time() {
+    // It accepts, by its backlog, and that is all.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let workload = before(&[port], "connect_timeout=200ms&acquire_timeout=1s").start();
+    drop(common::connect(&workload, 5432).await);
+    let began = Instant::now();
+    let ran = ask(&workload).await;
+    assert!(ran.stderr.contains("no connection within 200ms"), "{}", ran.stderr);
+    assert!(began.elapsed() < common::DEADLINE, "{:?}", began.elapsed());
+
+    // The next address serves meanwhile.
+    let server = Postgres::start().unwrap();
+    let workload = before(&[port, server.port()], "connect_timeout=200ms").start();
+    drop(common::connect(&workload, 5432).await);
+    assert!(ask(&workload).await.succeeded, "{}", log(&workload));
+}
+
+#[tokio::test]
 async fn a_service_that_ends_leaves_no_session_behind() {
     let server = Postgres::start().unwrap();
     let workload = before_postgres(&server, "min_idle=3").start();

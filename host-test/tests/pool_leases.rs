@@ -120,14 +120,14 @@ async fn who_gets_no_connection_is_told_why_by_type() {
     let mut holder = common::connect(&workload, 9000).await;
     holder.write_all(b"mine\n").await.unwrap();
     holder.read_u8().await.unwrap();
-    let (one, other) = tokio::join!(http(&workload, "/wait/lines/2000"), async {
+    let (one, other) = tokio::join!(http(&workload, "/wait/lines/5000"), async {
         eventually("one waits", &workload, async || {
             figures(&workload, "lines").await["waiting"] == 1
         })
         .await;
         done(&workload, "/wait/lines/2000").await
     });
-    assert!(one.1.starts_with("Error::Timeout(\"no connection within 2"), "{one:?}");
+    assert!(one.1.starts_with("Error::Timeout(\"no connection within 5"), "{one:?}");
     assert!(one.1.ends_with("others have all 1\")"), "{one:?}");
     assert_eq!(other, "Error::QueueFull(\"1 wait for a connection already\")");
     let nobody = "Error::NoSuchPool(\"no pool has the name \\\"nobody\\\"; there are: lines\")";

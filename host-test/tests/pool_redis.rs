@@ -295,3 +295,60 @@ async fn an_answer_that_is_cut_is_said_again_or_the_client_is_told() {
         assert_eq!(say(&mut stream, "GET a\r\n", "x\r\n").await.len(), whole.len());
     }
 }
+
+/// Runs a command at a node itself.
+async fn at(workload: &Workload, node: &Redis, arguments: &[&str]) -> String {
+    let mut direct = redis_program("redis-cli", "127.0.0.1", node.port(), arguments);
+    succeed(workload, &mut direct).await.trim().to_owned()
+}
+
+/// A node of a cluster, on free ports.
+fn node() -> Redis {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let bus = listener.local_addr().unwrap().port().to_string();
+    drop(listener);
+    Redis::start(&["--cluster-enabled", "yes", "--cluster-port", &bus]).unwrap()
+}
+
+#[tokio::test]
+async fn a_cluster_tells_clients_where_to_go_through_the_pool() {
+    let (one, other) = (node(), node());
+    let workload = before_redis(&one, "").start();
+    ready(&workload).await;
+    at(&workload, &one, &["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]).await;
+    at(&workload, &other, &["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]).await;
+    let id = at(&workload, &other, &["CLUSTER", "MYID"]).await;
+    let own = at(&workload, &one, &["CLUSTER", "MYID"]).await;
+    let info = at(&workload, &other, &["CLUSTER", "NODES"]).await;
+    let address = info.split(' ').find(|word| word.contains('@')).unwrap();
+    let bus = address.split(['@', ',']).nth(1).unwrap();
+    let port = other.port().to_string();
+    at(&workload, &one, &["CLUSTER", "MEET", "127.0.0.1", &port, bus]).await;
+    pool::eventually("the cluster is one", &workload, async || {
+        at(&workload, &one, &["CLUSTER", "INFO"])
+            .await
+            .contains("cluster_state:ok")
+            && at(&workload, &other, &["CLUSTER", "INFO"])
+                .await
+                .contains("cluster_state:ok")
+    })
+    .await;
+
+    // `foo` is in slot 12182, `bar` in 5061.
+    let mut stream = common::connect(&workload, 6379).await;
+    let moved = format!("-MOVED 12182 127.0.0.1:{port}\r\n");
+    assert_eq!(say(&mut stream, "GET foo\r\n", "\r\n").await, moved);
+    assert_eq!(say(&mut stream, "SET bar 1\r\n", "\r\n").await, "+OK\r\n");
+    at(&workload, &other, &["CLUSTER", "SETSLOT", "5061", "IMPORTING", &own]).await;
+    at(&workload, &one, &["CLUSTER", "SETSLOT", "5061", "MIGRATING", &id]).await;
+    let ask = format!("-ASK 5061 127.0.0.1:{port}\r\n");
+    assert_eq!(say(&mut stream, "GET {bar}else\r\n", "\r\n").await, ask);
+    assert_eq!(say(&mut stream, "GET bar\r\n", "1\r\n").await, "$1\r\n1\r\n");
+
+    // Where it leads: there by a pool too, ASKING and what it is for on one connection.
+    let second = before_redis(&other, "").start();
+    ready(&second).await;
+    let mut stream = common::connect(&second, 6379).await;
+    let asked = say(&mut stream, "ASKING\r\nGET {bar}else\r\n", "$-1\r\n").await;
+    assert_eq!(asked, "+OK\r\n$-1\r\n");
+}

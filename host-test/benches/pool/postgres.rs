@@ -1,9 +1,10 @@
-//! pgbench's reads: direct, through PgBouncer, through the pool.
+//! pgbench's reads: direct, through PgBouncer, through the pool; and with a connection for each under TLS.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use mainstay_peers::{PgBouncer, Postgres, postgres, tools};
+use rcgen::{CertificateParams, KeyPair};
 use tokio::process::Command;
 
 use crate::bed::{self, CONNECTIONS};
@@ -51,10 +52,6 @@ pub(crate) async fn run(seconds: u64) -> Result<()> {
         ("-S extended, 8 clients", &["-S", "-M", "extended", "-c", "8"]),
         ("-S prepared, 8 clients", &["-S", "-M", "prepared", "-c", "8"]),
         ("-S simple, 1 client", &["-S", "-M", "simple", "-c", "1"]),
-        (
-            "-S simple, 8 clients, each connects anew",
-            &["-S", "-C", "-M", "simple", "-c", "8"],
-        ),
     ] {
         let arguments = [arguments, &["-n", "-T", &seconds]].concat();
         let mut figures = Vec::new();
@@ -70,6 +67,51 @@ pub(crate) async fn run(seconds: u64) -> Result<()> {
             ));
         }
         print(what, &figures);
+    }
+    each_connects(&pgbench, &seconds).await
+}
+
+/// What a component does that lives for one request: connect, ask, and go. Directly it needs TLS and a login each time.
+async fn each_connects(pgbench: &PathBuf, seconds: &str) -> Result<()> {
+    let mut server = Postgres::start()?;
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()])?.self_signed(&key)?;
+    server.enable_tls(&certificate.pem(), &key.serialize_pem())?;
+    let password = postgres::PASSWORD.replace('@', "%40").replace(' ', "%20");
+    let port = server.port();
+    let url = format!("postgres://app:{password}@host.wasmcloud.internal:{port}/app?max={CONNECTIONS}&tls=require");
+    let pool = bed::pool("POOL_APP_URL", &url, port, 5432).await?;
+    let direct = Place {
+        name: "direct, with TLS",
+        host: "127.0.0.1".to_owned(),
+        port,
+    };
+    let pooled = Place {
+        name: "the pool, TLS behind it",
+        host: pool.loopback().to_string(),
+        port: 5432,
+    };
+    bed::output(&mut command(pgbench, &direct, &["-i", "-q", "-s", "10"])).await?;
+    println!("\npgbench -S simple, 8 clients, each connects anew for each transaction");
+    row("", [&"tps", &"mean ms"], "");
+    let mut rates = Vec::new();
+    for (place, mode) in [(&direct, "require"), (&pooled, "disable")] {
+        let mut command = command(
+            pgbench,
+            place,
+            &["-S", "-C", "-M", "simple", "-c", "8", "-n", "-T", seconds],
+        );
+        let (rate, latency) = measure(command.env("PGSSLMODE", mode)).await?;
+        row(place.name, [&format!("{rate:.0}"), &format!("{latency:.3}")], "");
+        rates.push(rate);
+    }
+    if let [direct, pooled] = rates[..] {
+        let times = pooled / direct;
+        row(
+            "the pool / direct",
+            [&format!("{times:.1}"), &""],
+            Goal::AtLeast(10.0).verdict(times),
+        );
     }
     Ok(())
 }
