@@ -238,7 +238,7 @@ fn frame(into: &mut BytesMut, kind: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     into.reserve(HEAD + length);
     into.put_u8(kind);
-    // A name or a text that does not fit is cut by who reads it: no frame is longer than `u32` says.
+    // One that is longer than a frame, as a name may be, is refused by who reads it.
     into.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
     for part in parts {
         into.extend_from_slice(part);
