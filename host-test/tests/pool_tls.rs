@@ -18,7 +18,7 @@ use std::path::Path;
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::Redis;
 use pool::{eventually, log};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -28,6 +28,8 @@ const NAME: &str = "host.wasmcloud.internal";
 fn certificates(folder: &Path) {
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // What it signs has another name, or OpenSSL takes that for signed by itself.
+    params.distinguished_name.push(DnType::CommonName, "authority");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
     for (file, name) in [("server", NAME), ("client", "pool.example")] {
@@ -98,7 +100,7 @@ async fn redis_and_bytes_go_over_tls_with_a_certificate_of_the_pool() {
     for mode in ["redis", "tcp"] {
         let workload = before(port, &folder, mode, &own);
         let set = format!("SET {mode} 1\r\n");
-        assert_eq!(say(&workload, &set, 5).await, "+OK\r\n");
+        assert_eq!(say(&workload, &set, 5).await, "+OK\r\n", "{}", log(&workload));
         let mut direct = pool::redis_program("redis-cli", "127.0.0.1", server.port(), &["GET", mode]);
         assert_eq!(pool::succeed(&workload, &mut direct).await.trim(), "1");
     }
