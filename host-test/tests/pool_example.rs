@@ -1,4 +1,4 @@
-//! The example: tokio-postgres and redis-rs in a component that lives for one request.
+//! tokio-postgres, redis-rs and sqlx in components that live for one request.
 
 #![allow(
     clippy::unwrap_used,
@@ -57,6 +57,34 @@ async fn drivers_in_short_lived_components_share_the_pools_connections() {
     assert_eq!(server.sql("app", "SELECT count(*) FROM notes").unwrap(), "41");
     let (_, pools) = http(address, "GET", "/pools").await;
     assert!(pools.contains("\"name\":\"cache\""), "{pools}");
+    let figures = pool::figures(&workload, "app").await;
+    assert!(figures["connects"].as_u64().unwrap() <= 3, "{figures}");
+}
+
+#[tokio::test]
+async fn sqlx_in_short_lived_components_runs_unmodified() {
+    let server = Postgres::start().unwrap();
+    let workload = pool::before_postgres(&server, "max=3")
+        .component("test/pool-sqlx")
+        .http()
+        .start();
+    pool::ready(&workload).await;
+    let table = "CREATE TABLE notes (text text); GRANT ALL ON notes TO app";
+    server.sql("app", table).unwrap();
+    let address = workload.http().unwrap();
+    let mut requests = JoinSet::new();
+    for number in 0..20 {
+        requests.spawn(async move { http(address, "GET", &format!("/{number}")).await });
+    }
+    for (status, body) in requests.join_all().await {
+        assert!(
+            status == 200 && body.contains(" notes\n"),
+            "{body}\n{}",
+            pool::log(&workload)
+        );
+    }
+    let (_, body) = http(address, "GET", "/last").await;
+    assert!(body.contains("21 notes\n"), "{body}");
     let figures = pool::figures(&workload, "app").await;
     assert!(figures["connects"].as_u64().unwrap() <= 3, "{figures}");
 }
