@@ -13,8 +13,9 @@ mod common;
 mod lines;
 mod pool;
 
+use std::fs;
 use std::path::PathBuf;
-use std::{fs, process};
+use std::sync::LazyLock;
 
 use lines::{Lines, Manner};
 use mainstay_compose::{Component, chain};
@@ -25,27 +26,22 @@ use tokio::net::TcpStream;
 
 /// The component that requests tell what to do, with the client composed in: a lease belongs to who holds it, and so cannot
 /// pass between the instances of a workload.
-fn user() -> PathBuf {
+static USER: LazyLock<PathBuf> = LazyLock::new(|| {
     let read = |name: &str| Component::decode(name, &fs::read(common::component_path(name)).unwrap()).unwrap();
     let joined = chain(&[read("test/pool-user"), read("pool-client")]).unwrap();
-    // Tests run side by side, so nobody may see half of it; below target, so that it is kept compiled.
-    let folder = common::target().join("tmp");
-    fs::create_dir_all(&folder).unwrap();
-    let (path, mine) = (
-        folder.join("pool-user.wasm"),
-        folder.join(format!("pool-user-{}.wasm", process::id())),
-    );
-    fs::write(&mine, joined).unwrap();
-    fs::rename(&mine, &path).unwrap();
+    // Below target, so that it is kept compiled.
+    let path = common::target().join("tmp/pool-user.wasm");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, joined).unwrap();
     path
-}
+});
 
 fn before(server: &Lines, settings: &str) -> Workload {
     let port = server.port;
     let url = format!("tcp://host.wasmcloud.internal:{port}?listen=9000&{settings}");
     pool::service(&[port])
         .environment("POOL_LINES_URL", &url)
-        .component_with("test/pool-user", |component| component.image = user())
+        .component_with("test/pool-user", |component| component.image.clone_from(&USER))
         .http()
         .start()
 }
