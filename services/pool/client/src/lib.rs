@@ -4,7 +4,7 @@
 //! of one instance go on side by side, and with the instance its connections end, which closes those to the upstream.
 //!
 //! - [`link`]: a connection to the service: frames there and back
-//! - [`lease`]: `mainstay:socket-pool/pool.lease`
+//! - [`lease`]: the resource of that name in `mainstay:socket-pool/pool`
 //! - [`settings`]: where the service is
 
 mod lease;
