@@ -54,8 +54,11 @@ async fn cron_calls_a_component_while_the_sidecar_takes_what_others_have_to_tell
 
 #[tokio::test]
 async fn the_whole_is_ready_when_every_part_is_and_says_which_is_not() {
-    let workload = service("bundle")
-        .environment("MAINSTAY_SERVICES", "pool,nats")
+    let workload = service("bundle-cron")
+        .component("example-cron")
+        .environment("MAINSTAY_SERVICES", "cron,otel,pool,nats")
+        .environment("CRON_SCHEDULE", "@every 1s")
+        .environment("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
         .environment("POOL_CACHE_URL", "redis://127.0.0.1:1")
         .environment("NATS_URL", "nats://127.0.0.1:1")
         .environment("NATS_SUBJECTS", "orders")
@@ -65,6 +68,10 @@ async fn the_whole_is_ready_when_every_part_is_and_says_which_is_not() {
     assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
     let reason = ready.lines().last().unwrap();
     assert!(reason.starts_with("pool: ") || reason.starts_with("nats: "), "{reason}");
+    // As they come, no two want the same port.
+    said(&workload, "hello, world (job@").await;
+    let log = workload.stderr().unwrap().text();
+    assert!(!log.contains("in use"), "{log}");
     assert_eq!(workload.stop().await.state, Phase::Completed);
 }
 

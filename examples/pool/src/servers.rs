@@ -11,7 +11,7 @@ use crate::Failure;
 /// The ports of the pools, and that of the admin pages.
 const POSTGRES: (&str, u16) = ("127.0.0.1", 5432);
 const REDIS: (&str, u16) = ("127.0.0.1", 6379);
-const ADMIN: (&str, u16) = ("127.0.0.1", 8082);
+const ADMIN: (&str, u16) = ("127.0.0.1", 8085);
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS notes (id serial PRIMARY KEY, text text NOT NULL)";
 

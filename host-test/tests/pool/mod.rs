@@ -127,14 +127,14 @@ pub async fn http(workload: &Workload, port: u16, method: &str, path: &str) -> (
 
 /// The figures of a pool.
 pub async fn figures(workload: &Workload, pool: &str) -> Value {
-    let (status, body) = http(workload, 8082, "GET", &format!("/pools/{pool}")).await;
+    let (status, body) = http(workload, 8085, "GET", &format!("/pools/{pool}")).await;
     assert_eq!(status, 200, "{body}");
     serde_json::from_str(&body).unwrap()
 }
 
 /// Tells the service what an operator wants.
 pub async fn operate(workload: &Workload, pool: &str, operation: &str) -> Value {
-    let (status, body) = http(workload, 8082, "POST", &format!("/pools/{pool}/{operation}")).await;
+    let (status, body) = http(workload, 8085, "POST", &format!("/pools/{pool}/{operation}")).await;
     assert_eq!(status, 200, "{body}");
     serde_json::from_str(&body).unwrap()
 }

@@ -29,7 +29,7 @@ pub struct Configuration {
 }
 
 /// Where the admin pages are unless told otherwise.
-const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8082);
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8085);
 
 /// Where connections are leased unless told otherwise; `pool-client.wasm` reads the same setting.
 const LEASES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8084);

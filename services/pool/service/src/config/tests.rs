@@ -152,8 +152,8 @@ fn wrong_settings_are_told_in_one_line_without_secrets() {
             "POOL_APP_URL: listen \"0.0.0.0:9\": not a port on the loopback, for example 127.0.0.1:5432",
         ),
         (
-            "postgres://a@b?listen=8082",
-            "pool \"app\": listen 127.0.0.1:8082 is that of admin already; each needs a port of its own",
+            "postgres://a@b?listen=8085",
+            "pool \"app\": listen 127.0.0.1:8085 is that of admin already; each needs a port of its own",
         ),
     ];
     for (url, message) in urls {
