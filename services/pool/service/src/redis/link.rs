@@ -108,19 +108,29 @@ impl Link {
     }
 
     async fn run(self: Rc<Self>, mode: Rc<Mode>) {
+        // That the upstream is gone is said once, not for each command that comes meanwhile.
+        let mut failing = false;
         loop {
             if !self.mux.borrow().has_output() {
                 self.said.notified().await;
                 continue;
             }
             match mode.pool.acquire(mode.acquire_timeout).await {
-                Ok(lease) => self.hold(&mode, lease).await,
+                Ok(lease) => {
+                    failing = false;
+                    self.hold(&mode, lease).await;
+                }
                 Err(error) => {
                     let failed = self
                         .mux
                         .borrow_mut()
                         .fail(&format!("pool {:?}: {error}", mode.pool.name()));
-                    tracing::warn!(pool = mode.pool.name(), failed, "commands failed: {error}");
+                    if failing {
+                        tracing::debug!(pool = mode.pool.name(), failed, "commands failed: {error}");
+                    } else {
+                        tracing::warn!(pool = mode.pool.name(), failed, "commands fail: {error}");
+                    }
+                    failing = true;
                     self.wake();
                 }
             }
