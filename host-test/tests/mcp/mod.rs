@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+pub mod exchange;
+
 use std::path::Path;
 
 use mainstay_host_test::workload::Workload;
