@@ -30,8 +30,7 @@ fn the_adapters_and_the_client_have_the_signatures_of_wasmcp() {
     let component = dummy::component(
         "import wasmcp:mcp-v20251125/server-io@0.1.1; export wasmcp:mcp-v20251125/tools@0.1.1;
          export wasmcp:mcp-v20251125/resources@0.1.1; export wasmcp:mcp-v20251125/prompts@0.1.1;",
-        // Reading the messages of clients is for transports.
-        &without_function(WASMCP, "parse-message"),
+        &without_functions(WASMCP),
     );
     let adapters = [
         "wasmcp-tools-adapter",
@@ -51,10 +50,14 @@ fn the_adapters_and_the_client_have_the_signatures_of_wasmcp() {
     );
 }
 
-/// WIT without one function, from its name to the semicolon.
-fn without_function(wit: &str, name: &str) -> String {
-    let (before, rest) = wit.split_once(&format!("{name}: func")).unwrap();
-    format!("{before}{}", rest.split_once(';').unwrap().1)
+/// The same without the functions that transports and middleware call, and no component with tools does.
+fn without_functions(wit: &str) -> String {
+    ["parse-message", "handle", "decode", "authorize"]
+        .iter()
+        .fold(wit.to_owned(), |wit, name| {
+            let (before, rest) = wit.split_once(&format!(" {name}: func")).unwrap();
+            format!("{before}{}", rest.split_once(';').unwrap().1)
+        })
 }
 
 #[tokio::test]
@@ -66,7 +69,7 @@ async fn a_component_of_wasmcp_has_its_tools_resources_and_prompts_here() {
         "wasmcp-prompts-adapter",
     ];
     let fitted = folder.path().join("mcp.wasm");
-    let parts: Vec<_> = ["mcp-open"]
+    let parts: Vec<_> = ["mcp-open", "test/mcp-wasmcp", "mcp-client"]
         .iter()
         .chain(&adapters)
         .map(|name| component_path(name))
@@ -108,9 +111,11 @@ async fn a_component_of_wasmcp_has_its_tools_resources_and_prompts_here() {
 async fn the_adapter_and_the_component_may_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let joined = folder.path().join("tools.wasm");
-    let parts = ["wasmcp-tools-adapter", "test/mcp-wasmcp", "mcp-client"].map(component_path);
+    let parts = ["wasmcp-tools-adapter", "test/mcp-wasmcp"].map(component_path);
     run("chain", &parts, &joined);
-    let workload = common::service("mcp").component_with("test/mcp-wasmcp", |component| component.image = joined);
+    let workload = common::service("mcp")
+        .component_with("test/mcp-wasmcp", |component| component.image = joined)
+        .component("mcp-client");
     let (_workload, mut client) = client(workload).await;
     the_tools_work(&mut client).await;
 }
