@@ -158,7 +158,8 @@ async fn an_issuer_that_is_down_is_waited_for_and_one_that_rotates_its_keys_is_a
     assert_eq!(status(&workload, None).await, 401);
 
     issuer.serve(&old);
-    mcp::ready(&workload).await;
+    // Not the "not ready" before it.
+    log.wait_for("health: ready", DEADLINE).await.unwrap();
     assert_eq!(status(&workload, Some(old.token())).await, 200);
     assert_eq!(status(&workload, Some(new.token())).await, 401);
 
