@@ -150,7 +150,7 @@ async fn rmcp_works_over_tcp_in_both_eras() {
     let workload = mcp::everything().environment("MCP_TCP", "127.0.0.1:8090").start();
     mcp::ready(&workload).await;
     for (revision, mode) in modes() {
-        let stream = TcpStream::connect((workload.loopback(), 8090)).await.unwrap();
+        let stream = mcp::connect(&workload, 8090).await;
         check(&within(found(stream, mode)).await, revision);
     }
 }
