@@ -119,6 +119,7 @@ fn the_cluster_s_manifests_run_here_too() {
     for (folder, name, setting, components) in [
         ("base", "cron", "CRON_SCHEDULE", &["health"][..]),
         ("nats", "nats", "NATS_SUBJECTS", &["nats-client", "health"]),
+        ("mcp", "mcp", "MCP_HOSTS", &["mcp-client"]),
     ] {
         let file = format!("deploy/kubernetes/{folder}/workload.yaml");
         let text = fs::read_to_string(root().join(&file)).unwrap();
@@ -154,7 +155,7 @@ fn the_wash_projects_are_read_from_their_folders_and_from_their_files() {
             "unbuilt".to_owned()
         }
     };
-    for name in ["cron", "nats", "otel", "pool"] {
+    for name in ["cron", "nats", "otel", "pool", "mcp"] {
         let folder = root().join("deploy/wash").join(name);
         assert_eq!(read(&folder), read(&folder.join(".wash/config.yaml")));
     }

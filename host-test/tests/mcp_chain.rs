@@ -103,6 +103,51 @@ async fn tools_of_components_that_do_not_know_of_each_other_are_one_list() {
 }
 
 #[tokio::test]
+async fn tools_in_rust_javascript_and_python_are_one_workload() {
+    let folder = tempfile::tempdir().unwrap();
+    let merged = folder.path().join("tools.wasm");
+    let components = ["example-mcp", "example-mcp-js", "example-mcp-python"].map(component_path);
+    let output = merge(&components, &merged);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let workload = common::service("mcp")
+        .environment("MCP_TCP", "127.0.0.1:8090")
+        .component_with("example-mcp", |component| component.image = merged)
+        .start();
+    // The interpreter of Python takes its time to compile, once.
+    let ready = workload.stderr().unwrap().wait_for("ready", 3 * common::DEADLINE).await;
+    ready.unwrap();
+    let mut client = tcp(&workload, 8090).await;
+    client.initialize("2025-11-25").await;
+    let listed = client.request("tools/list", json!({})).await;
+    let names = listed["result"]["tools"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|tool| tool["name"].as_str().unwrap()).collect();
+    let expected = [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "square",
+        "square-root",
+        "reverse",
+        "count-words",
+    ];
+    assert_eq!(names, expected);
+    let call = |name: &str, arguments| json!({"name": name, "arguments": arguments});
+    let answer = client.request("tools/call", call("add", json!({"a": 3, "b": 4}))).await;
+    assert_eq!(answer["result"]["structuredContent"], json!({"result": 7.0}));
+    let answer = client
+        .request("tools/call", call("reverse", json!({"text": "maerts"})))
+        .await;
+    assert_eq!(answer["result"]["content"][0]["text"], "stream");
+    let words = json!({"text": "one two three"});
+    let answer = client.request("tools/call", call("count-words", words.clone())).await;
+    assert_eq!(answer["result"]["structuredContent"], json!({"words": 3}));
+    // Arguments that do not keep to the schema reach neither.
+    let answer = client.request("tools/call", call("reverse", json!({"text": 1}))).await;
+    assert_eq!(answer["result"]["isError"], true);
+}
+
+#[tokio::test]
 async fn a_tool_that_two_components_have_is_refused_by_both_names() {
     let folder = tempfile::tempdir().unwrap();
     let (other, merged) = (folder.path().join("other.wasm"), folder.path().join("tools.wasm"));

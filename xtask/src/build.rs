@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::progress::Step;
+use crate::scripts::Script;
 use crate::workspace::{Closed, Component, Package, Workspace, cargo};
 use crate::{cargo_build, toolchain};
 
@@ -18,6 +19,17 @@ pub(crate) enum Selection {
     Everything,
     /// These, and what they are made of.
     Named(Vec<String>),
+}
+
+impl Selection {
+    /// Not among what ships: who builds that needs neither Node.js nor Python.
+    fn takes(&self, script: &Script) -> bool {
+        match self {
+            Self::Shipped => false,
+            Self::Everything => true,
+            Self::Named(names) => names.contains(&script.component),
+        }
+    }
 }
 
 /// A component in `target/components`.
@@ -71,6 +83,9 @@ pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result
                 .with_context(|| format!("{} cannot be made of {} and {}", joined.name, closed.name, adapter.name))?;
             artefacts.push(write(workspace, &joined.name, &both)?);
         }
+    }
+    for script in workspace.scripts.iter().filter(|script| selection.takes(script)) {
+        artefacts.push(write(workspace, &script.component, &script.build(workspace)?)?);
     }
     artefacts.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(artefacts)
@@ -171,12 +186,15 @@ fn select<'a>(workspace: &'a Workspace, selection: &Selection) -> Result<Vec<Gue
     };
     let mut wanted: Vec<&str> = Vec::new();
     for name in names {
+        if workspace.scripts.iter().any(|script| script.component == *name) {
+            continue;
+        }
         let made_by = workspace
             .guests()
             .find(|(_, component)| component.artefacts().any(|artefact| artefact == name));
         let Some((_, component)) = made_by else {
             bail!(
-                "no crate makes the artefact {name:?}; there are {}",
+                "nothing makes the artefact {name:?}; there are {}",
                 known(workspace).join(", ")
             );
         };
@@ -206,6 +224,7 @@ fn known(workspace: &Workspace) -> Vec<&str> {
     let mut names: Vec<&str> = workspace
         .guests()
         .flat_map(|(_, component)| component.artefacts())
+        .chain(workspace.scripts.iter().map(|script| script.component.as_str()))
         .collect();
     names.sort_unstable();
     names

@@ -7,6 +7,7 @@
 //! - [`mod@bench`]: figures, with what made them
 //! - [`package`], [`push`]: artefacts as OCI images; the work is done by `xtask/oci`
 //! - [`workspace`]: the crates as `cargo metadata` tells them, and which artefact each becomes
+//! - [`scripts`]: components in JavaScript and Python, which no crate becomes
 //! - [`toolchain`]: compiler and target, added where they are missing
 //! - [`clang`]: the C compiler that TLS needs, found or fetched
 //! - [`peers`]: the servers that tests need, fetched where they are missing
@@ -31,6 +32,7 @@ mod progress;
 mod push;
 mod references;
 mod run;
+mod scripts;
 mod test;
 mod toolchain;
 mod workspace;

@@ -19,6 +19,12 @@ pub(crate) fn check(workspace: &Workspace) -> Result<usize> {
     let known: Vec<(&str, &str)> = workspace
         .guests()
         .flat_map(|(package, component)| component.artefacts().map(|name| (name, package.version.as_str())))
+        .chain(
+            workspace
+                .scripts
+                .iter()
+                .map(|script| (script.component.as_str(), env!("CARGO_PKG_VERSION"))),
+        )
         .collect();
     let mut files = Vec::new();
     for place in PLACES {

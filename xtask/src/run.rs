@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use crate::build::{self, Selection};
 use crate::lines::Lines;
 use crate::outside::Outside;
+use crate::outside::clients::Tools;
 use crate::workspace::Workspace;
 use crate::{cargo_build, process};
 
@@ -37,17 +38,28 @@ pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) ->
     let host = cargo_build::binary(workspace, "mainstay-host-test", "host-test")?;
     let mut outside = Outside::start(workspace, &images)?;
 
-    let mut command = Command::new(host);
+    let mut command = Command::new(&host);
     command
         .arg("run")
         .arg(workspace.relative(&manifest))
         .arg("--components")
         .arg(workspace.components())
         .args(["--env", "MAINSTAY_LOG_FORMAT=json"])
-        .args(outside.arguments())
+        .args(outside.arguments(arguments))
         .args(arguments)
         .current_dir(&workspace.root);
     println!("{example} is starting; Ctrl-C stops it");
+    if let Some(name) = &outside.tools {
+        let components = workspace.components();
+        let tools = Tools {
+            name,
+            host: &host,
+            manifest: &manifest,
+            components: &components,
+            arguments,
+        };
+        tools.lines().iter().for_each(|line| println!("{line}"));
+    }
     supervise(&mut command, &mut outside)
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::process;
+use crate::scripts::Script;
 
 /// Every crate of the repository.
 #[derive(Deserialize)]
@@ -16,6 +17,9 @@ pub(crate) struct Workspace {
     #[serde(rename = "target_directory")]
     target: PathBuf,
     pub(crate) packages: Vec<Package>,
+    /// Components that no crate becomes.
+    #[serde(default, deserialize_with = "mainstay_scripts", rename = "metadata")]
+    pub(crate) scripts: Vec<Script>,
 }
 
 /// One crate.
@@ -54,6 +58,8 @@ pub(crate) struct Component {
     /// The subjects that `cargo xtask run` asks from outside while this component runs.
     #[serde(default)]
     pub(crate) asks: Vec<String>,
+    /// The name under which `cargo xtask run` tells MCP clients of this component's tools.
+    pub(crate) tools: Option<String>,
     /// The paths that `cargo xtask run` asks for by HTTP meanwhile.
     #[serde(default)]
     pub(crate) visits: Vec<String>,
@@ -176,6 +182,21 @@ fn mainstay_table<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
     Ok(Option::<Metadata>::deserialize(deserializer)?.and_then(|metadata| metadata.mainstay))
 }
 
+fn mainstay_scripts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Script>, D::Error> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        mainstay: Option<Mainstay>,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Mainstay {
+        scripts: Vec<Script>,
+    }
+    let metadata = Option::<Metadata>::deserialize(deserializer)?;
+    let mainstay = metadata.and_then(|metadata| metadata.mainstay);
+    Ok(mainstay.map(|mainstay| mainstay.scripts).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +214,7 @@ mod tests {
             root: "/m".into(),
             target: "/m/target".into(),
             packages,
+            scripts: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ use super::Host;
 use super::fault;
 use super::job::{Call, Reply, Values};
 use super::pool::Pool;
-use super::resources::Defined;
+use super::resources::{self, Defined};
 use super::signature::Handles;
 use super::state::{LinkedInstance, State};
 use super::status::CallCounts;
@@ -199,8 +199,14 @@ impl Target {
         }
         let defined = Defined::by(store, self.callee.id, &instance, &self.resources);
         let mut parameters = parameters.to_vec();
+        let lent = resources::lent_of_the_host(&mut parameters)?;
         defined.unwrap(store, &mut parameters)?;
-        function.call_async(&mut *store, &parameters, results).await?;
+        let called = function.call_async(&mut *store, &parameters, results).await;
+        for handle in lent {
+            // What was lent for the call has to be given back before it ends.
+            handle.resource_drop_async(&mut *store).await?;
+        }
+        called?;
         defined.wrap(store, results)
     }
 

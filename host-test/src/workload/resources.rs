@@ -36,6 +36,21 @@ pub(super) fn define(linker: &mut LinkerInstance<'_, State>, name: &str) -> wasm
     })
 }
 
+/// The handles among parameters that are lent for the call, to resources of the host itself such as its streams.
+pub(super) fn lent_of_the_host(parameters: &mut [Val]) -> wasmtime::Result<Vec<ResourceAny>> {
+    let mut lent = Vec::new();
+    handles::each(parameters, &mut |value| {
+        if let Val::Resource(handle) = value
+            && !handle.owned()
+            && handle.ty() != foreign_type()
+        {
+            lent.push(*handle);
+        }
+        Ok(())
+    })?;
+    Ok(lent)
+}
+
 /// The resources that a component in a store defines.
 pub(super) struct Defined {
     owner: u32,

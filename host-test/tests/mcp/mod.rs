@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+pub mod exchange;
+
 use std::path::Path;
 
 use mainstay_host_test::workload::Workload;
@@ -59,6 +61,12 @@ pub async fn tcp(
     workload: &Workload,
     port: u16,
 ) -> Lines<tokio::net::tcp::OwnedReadHalf, tokio::net::tcp::OwnedWriteHalf> {
+    let (input, output) = connect(workload, port).await.into_split();
+    Lines::new(input, output)
+}
+
+/// A connection to the service's port on the workload's loopback, which listens soon after the service is ready.
+pub async fn connect(workload: &Workload, port: u16) -> TcpStream {
     let address = (workload.loopback(), port);
     let connected = async {
         loop {
@@ -68,9 +76,7 @@ pub async fn tcp(
             }
         }
     };
-    let stream = tokio::time::timeout(DEADLINE, connected).await.expect("connected");
-    let (input, output) = stream.into_split();
-    Lines::new(input, output)
+    tokio::time::timeout(DEADLINE, connected).await.expect("connected")
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {

@@ -2,7 +2,9 @@
 //!
 //! - [`collector`]: a collector of OpenTelemetry
 //! - [`visits`]: questions by HTTP; those over NATS are here
+//! - [`clients`]: what MCP clients have to be told
 
+pub(crate) mod clients;
 mod collector;
 mod visits;
 
@@ -37,6 +39,8 @@ pub(crate) struct Outside {
     nats: Option<SocketAddr>,
     asks: Vec<String>,
     visits: Vec<String>,
+    /// The name of the example's tools, if it has some for MCP clients.
+    pub(crate) tools: Option<String>,
     collector: Option<Collector>,
     _servers: Vec<Server>,
 }
@@ -70,6 +74,7 @@ impl Outside {
             nats: None,
             asks,
             visits,
+            tools: components.iter().find_map(|component| component.tools.clone()),
             collector: None,
             _servers: Vec::new(),
         };
@@ -111,9 +116,10 @@ impl Outside {
         Ok(())
     }
 
-    /// Arguments to `host-test run`.
-    pub(crate) fn arguments(&self) -> Vec<String> {
-        if self.visits.is_empty() {
+    /// Arguments to `host-test run`, beside those that were given.
+    pub(crate) fn arguments(&self, given: &[String]) -> Vec<String> {
+        let of_tools = self.tools.is_some() && !given.iter().any(|argument| argument.starts_with("--http"));
+        if self.visits.is_empty() && !of_tools {
             return Vec::new();
         }
         vec!["--http".to_owned(), visits::HTTP.to_string()]

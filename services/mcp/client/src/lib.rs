@@ -4,12 +4,18 @@
 //! lives for one call, so each wish is a connection.
 //!
 //! - [`exchange`]: a line there and one back, by WASI's own sockets
+//! - `wasmcp`: the same for components of wasmCP, which do it by `wasmcp:mcp-v20251125/server-io`
 
 mod exchange;
+mod wasmcp;
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, clippy::unreachable)] // Generated.
-    wit_bindgen::generate!({ path: "../../../wit/mcp", world: "client" });
+    wit_bindgen::generate!({
+        path: ["../../../wit/mcp", "../../../wit/wasmcp", "wit"],
+        world: "mainstay:mcp-client/client",
+        generate_all,
+    });
     use super::Client;
     export!(Client);
 }

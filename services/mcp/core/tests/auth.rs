@@ -153,6 +153,28 @@ fn tokens_that_are_not_what_they_should_be_are_refused() {
 }
 
 #[test]
+fn new_keys_of_an_issuer_take_the_place_of_the_old_ones() {
+    let (old, new) = (Issuer::new(), Issuer::new());
+    let keys = Keys::default();
+    let verifier = verifier(keys.clone());
+    let token = |issuer: &Issuer, id: &str| issuer.token(&json!({"alg": "ES256", "kid": id}), &claims());
+    assert!(keys.is_empty() && verifier.lacks_key_of(&token(&old, "k")));
+    keys.replace(&Keys::from_jwks(&old.jwks()).unwrap());
+    assert!(verifier.verify(&token(&old, "k"), NOW).is_ok());
+    assert!(!verifier.lacks_key_of(&token(&new, "k")) && verifier.lacks_key_of(&token(&new, "l")));
+    keys.replace(&Keys::from_jwks(&new.jwks().replace("\"k\"", "\"l\"")).unwrap());
+    assert!(verifier.verify(&token(&new, "l"), NOW).is_ok());
+    assert_eq!(verifier.verify(&token(&old, "k"), NOW), Err(Invalid::Signature));
+    for none in ["", "x.y.z", &issuer_without_id(&new)] {
+        assert!(!verifier.lacks_key_of(none), "{none}");
+    }
+}
+
+fn issuer_without_id(issuer: &Issuer) -> String {
+    issuer.token(&json!({"alg": "ES256"}), &claims())
+}
+
+#[test]
 fn keys_that_are_none_are_refused() {
     for text in ["", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"AQ"}]}"#] {
         assert!(Keys::from_jwks(text).is_err(), "{text}");

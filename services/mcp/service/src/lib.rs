@@ -10,6 +10,7 @@
 //! - `calls`: calls of components; `offer`: what they have
 //! - `line`: MCP over a connection; `stdio` and `tcp` bring such
 //! - `http`: MCP over HTTP, on the component's own handler or on a port
+//! - `rotation`: the keys of an issuer, fetched again and again
 //! - `context`: where components speak during a call
 //! - `report`: log lines, metrics and events of what happens
 //!
@@ -30,6 +31,7 @@ mod hub;
 mod line;
 mod offer;
 mod report;
+mod rotation;
 pub mod service;
 #[cfg(target_family = "wasm")]
 mod stdio;

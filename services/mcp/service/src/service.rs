@@ -17,6 +17,7 @@ use crate::http::{self, Site};
 use crate::hub::Hub;
 use crate::offer::Asker;
 use crate::report::Report;
+use crate::rotation::Rotation;
 use crate::tcp;
 
 /// How long a component may take to answer what it is asked at start.
@@ -40,6 +41,7 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
         state_secret,
         endpoints,
         guard,
+        issuer,
         timeout,
         max_in_flight,
         health,
@@ -76,7 +78,12 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
             async { served.await.map(|never| match never {}) }
         });
     }
-    let site = Rc::new(Site::new(Rc::clone(&hub), endpoints.gate, guard, max_message));
+    let keys = guard.as_ref().map(|guard| guard.verifier.keys.clone());
+    let rotation = issuer
+        .zip(keys)
+        .map(|(issuer, keys)| Rc::new(Rotation::new(issuer, keys)));
+    let site = Site::new(Rc::clone(&hub), endpoints.gate, guard, rotation.clone(), max_message);
+    let site = Rc::new(site);
     if let Some(address) = endpoints.http {
         let site = Rc::clone(&site);
         supervise::spawn("http", backoff(), move || {
@@ -86,7 +93,14 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
     }
     #[cfg(all(target_family = "wasm", feature = "component"))]
     http::handler::open(site);
-    context.health.ready();
+    match rotation {
+        None => context.health.ready(),
+        // Ready when it knows whom to let in.
+        Some(rotation) => {
+            let health = context.health.clone();
+            tokio::task::spawn_local(async move { rotation.run(health).await });
+        }
+    }
     #[cfg(target_family = "wasm")]
     if endpoints.stdio {
         crate::stdio::serve(hub, max_message).await;

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime, RuntimeMetrics};
 use tokio::task::LocalSet;
 
 use super::timer::Timer;
-use super::{EAGER, IDLE_PACE, PACE, SLOWEST_PACE, Waiting, in_flight};
+use super::{EAGER, IDLE_PACE, PACE, RESTING_PACE, SILENCE, SLOWEST_PACE, Waiting, in_flight};
 use crate::metrics::{Counter, Registry};
 
 /// With no timer at all tokio would poll an empty list and return at once, for ever. This one is always there.
@@ -50,6 +50,7 @@ pub(crate) async fn drive<T: 'static>(
         pace: PACE,
         last_turn: began,
         eager_until: began,
+        silent_since: began,
         waiting,
         turns,
     };
@@ -95,6 +96,8 @@ struct EventLoop<'a> {
     last_turn: Instant,
     /// Until then turns follow one another, since I/O is likely.
     eager_until: Instant,
+    /// When something happened last that was neither a turn without I/O nor a timer of tokio's.
+    silent_since: Instant,
     waiting: Waiting,
     turns: Counter,
 }
@@ -158,7 +161,14 @@ impl EventLoop<'_> {
         // Asked first and on every way out, so that no turn leaves the loop without something to wake it.
         // Tasks that ran may have written to a socket whose answer is near; a timer that rang says that none did.
         let timer_rang = self.timer.rang(context);
-        let slowest = if in_flight() > 0 { SLOWEST_PACE } else { IDLE_PACE };
+        if !timer_rang {
+            self.silent_since = now;
+        }
+        let slowest = if in_flight() > 0 {
+            SLOWEST_PACE
+        } else {
+            ((now - self.silent_since) / SILENCE).clamp(IDLE_PACE, RESTING_PACE)
+        };
         let pace = if timer_rang { (self.pace * 2).min(slowest) } else { PACE };
         if !self.timer.is_set() || pace < self.pace {
             self.timer.set(pace);
@@ -184,6 +194,7 @@ impl EventLoop<'_> {
         self.last_turn = Instant::now();
         if self.metrics.io_driver_ready_count() != events {
             self.eager_until = self.last_turn + EAGER;
+            self.silent_since = self.last_turn;
         }
         self.turns.add(1);
     }

@@ -39,8 +39,15 @@ pub const SLOWEST_PACE: Duration = Duration::from_millis(5);
 /// the loopback answer sooner than a timer does.
 pub const EAGER: Duration = Duration::from_micros(100);
 
-/// The slowest pace of a loop that may not block, with no call in flight: what an idle service of that kind costs.
+/// The slowest pace of a loop that may not block, with no call in flight, for as long as something has happened of late.
 pub const IDLE_PACE: Duration = Duration::from_millis(20);
+
+/// And the slowest after a long silence: what an idle service of that kind costs. In between the pace is
+/// [a part](SILENCE) of the silence, so that whoever has been silent for long waits longer for the first answer.
+pub const RESTING_PACE: Duration = Duration::from_millis(250);
+
+/// Which part of the silence that is.
+pub const SILENCE: u32 = 64;
 
 /// Where the loop waits while no call is in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +55,7 @@ pub enum Waiting {
     /// Block in tokio: sockets answer at once, and an idle service costs nothing.
     #[default]
     Tokio,
-    /// Wait in the component model and turn tokio at a pace down to [`IDLE_PACE`]. For a component that exports another function
+    /// Wait in the component model and turn tokio at a pace down to [`RESTING_PACE`]. For a component that exports another function
     /// beside `run`, such as `wasi:http/handler`: the host cannot enter a component that blocks.
     ComponentModel,
 }

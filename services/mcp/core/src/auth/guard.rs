@@ -54,6 +54,11 @@ impl Resource {
     }
 }
 
+fn bearer(head: &Head) -> Option<&str> {
+    let (scheme, token) = head.header("authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
 impl Guard {
     /// The metadata, if this is a request for it. Nobody needs a token for that.
     pub fn metadata(&self, head: &Head) -> Option<Response> {
@@ -74,18 +79,23 @@ impl Guard {
         Some(Response::json(200, metadata.to_string()))
     }
 
+    /// Whether a request's token names a key that is not known.
+    pub fn lacks_key_of(&self, head: &Head) -> bool {
+        bearer(head).is_some_and(|token| self.verifier.lacks_key_of(token))
+    }
+
     /// Who asks. `now` in seconds since 1970.
     ///
     /// # Errors
     /// Nobody who is let in, with this response.
     pub fn identify(&self, head: &Head, now: u64) -> Result<Rc<Identity>, Response> {
-        let token = head.header("authorization").and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-        });
-        let Some(token) = token else {
+        let Some(token) = bearer(head) else {
             return Err(self.challenge(401, None, "a bearer token is needed", &self.scopes));
         };
+        if self.verifier.keys.is_empty() {
+            let error = RpcError::request("the keys of the issuer are not known yet");
+            return Err(Response::refusal(503, &error));
+        }
         let identity = self.verifier.verify(token, now).map_err(|invalid: Invalid| {
             self.challenge(401, Some("invalid_token"), &invalid.to_string(), &self.scopes)
         })?;

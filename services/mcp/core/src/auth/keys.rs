@@ -1,6 +1,8 @@
 //! The keys of those who issue tokens.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,9 +14,9 @@ use serde_json::Value;
 
 use super::der;
 
-/// Keys, by their ids where they have some.
+/// Keys, by their ids where they have some. Clones share them, so that an issuer's new keys reach everybody.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(Vec<Key>);
+pub struct Keys(Rc<RefCell<Vec<Key>>>);
 
 #[derive(Clone)]
 struct Key {
@@ -56,7 +58,7 @@ impl Keys {
         if keys.is_empty() {
             return Err("no key in it is RSA, P-256, P-384 or Ed25519 for signatures".to_owned());
         }
-        Ok(Self(keys))
+        Ok(Self::new(keys))
     }
 
     /// Public keys in PEM (RFC 7468 §13).
@@ -74,7 +76,30 @@ impl Keys {
                 der::Algorithm::Ed25519 => Kind::Ed25519(bytes),
             },
         });
-        Ok(Self(keys.collect()))
+        Ok(Self::new(keys.collect()))
+    }
+
+    fn new(keys: Vec<Key>) -> Self {
+        Self(Rc::new(RefCell::new(keys)))
+    }
+
+    /// Takes others in place of these.
+    pub fn replace(&self, others: &Self) {
+        let others = others.0.borrow().clone();
+        self.0.replace(others);
+    }
+
+    /// Whether there are none, as before an issuer's are known.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Whether a signature that names this key may be of one of these.
+    pub(super) fn may_have(&self, id: &str) -> bool {
+        self.0
+            .borrow()
+            .iter()
+            .any(|key| key.id.as_deref().is_none_or(|known| known == id))
     }
 
     /// Whether one of the keys made this signature. With an id, only those of that id, or of none, are tried.
@@ -84,6 +109,7 @@ impl Keys {
             this && key.algorithm.as_deref().is_none_or(|only| only == algorithm)
         };
         self.0
+            .borrow()
             .iter()
             .filter(eligible)
             .any(|key| key.kind.verify(algorithm, message, signature))

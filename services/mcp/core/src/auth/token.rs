@@ -45,6 +45,14 @@ pub enum Invalid {
 }
 
 impl Verifier {
+    /// Whether a token names a key that is none of the known ones: its issuer may have a new one.
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        let header = token.split_once('.').filter(|_| token.len() <= LONGEST);
+        let header = header.and_then(|(header, _)| object(header).ok());
+        let id = header.as_ref().and_then(|header| header.get("kid")?.as_str());
+        id.is_some_and(|id| !self.keys.may_have(id))
+    }
+
     /// Who the token's bearer is. `now` in seconds since 1970.
     ///
     /// # Errors

@@ -5,8 +5,19 @@ use std::collections::BTreeMap;
 use mainstay_mcp_core::auth::{Guard, Keys, Resource, Verifier};
 use mainstay_runtime::config::{ConfigError, Settings, Value};
 
-pub(super) fn read(settings: &mut Settings) -> Result<Option<Guard>, ConfigError> {
-    let keys = keys(settings)?;
+use super::Issuer;
+
+/// Who is let in, and where the keys come from if they are fetched.
+type Auth = (Guard, Option<Issuer>);
+
+pub(super) fn read(settings: &mut Settings) -> Result<Option<Auth>, ConfigError> {
+    let rotating = Issuer::read(settings)?;
+    let given = keys(settings)?;
+    let keys = match (given, &rotating) {
+        (Some(_), Some(_)) => return Err(ConfigError::new(MORE_THAN_ONE)),
+        (None, Some(_)) => Some(Keys::default()),
+        (given, None) => given,
+    };
     let issuer = settings.value("auth_issuer");
     let resource = settings.value("auth_resource");
     let audience = settings.value("auth_audience");
@@ -21,7 +32,7 @@ pub(super) fn read(settings: &mut Settings) -> Result<Option<Guard>, ConfigError
         return match some {
             None => Ok(None),
             Some(value) => Err(ConfigError::new(format!(
-                "{} is set, and needs beside it MCP_AUTH_ISSUER, MCP_AUTH_RESOURCE, and MCP_AUTH_JWKS or MCP_AUTH_PEM",
+                "{} is set, and needs beside it MCP_AUTH_ISSUER, MCP_AUTH_RESOURCE, and MCP_AUTH_JWKS_URL, MCP_AUTH_JWKS or MCP_AUTH_PEM",
                 value.name()
             ))),
         };
@@ -32,7 +43,7 @@ pub(super) fn read(settings: &mut Settings) -> Result<Option<Guard>, ConfigError
     };
     let (issuer, resource) = (url(issuer)?, url(resource)?);
     let audience = audience.map_or(Ok(resource.clone()), |value| Ok(value.text()?.to_owned()))?;
-    Ok(Some(Guard {
+    let guard = Guard {
         scopes: texts(scopes.as_ref())?,
         tools: tools.as_ref().map_or(Ok(BTreeMap::new()), tool_scopes)?,
         resource: Resource {
@@ -43,8 +54,12 @@ pub(super) fn read(settings: &mut Settings) -> Result<Option<Guard>, ConfigError
             },
         },
         verifier: Verifier { keys, issuer, audience },
-    }))
+    };
+    Ok(Some((guard, rotating)))
 }
+
+const MORE_THAN_ONE: &str = "MCP_AUTH_JWKS_URL, MCP_AUTH_JWKS, MCP_AUTH_PEM, MCP_AUTH_JWKS_FILE, MCP_AUTH_PEM_FILE: \
+                             more than one is set, must be one";
 
 fn keys(settings: &mut Settings) -> Result<Option<Keys>, ConfigError> {
     let file = |path: &str| std::fs::read_to_string(path).map_err(|error| format!("not read: {error}"));
@@ -61,9 +76,7 @@ fn keys(settings: &mut Settings) -> Result<Option<Keys>, ConfigError> {
     let mut found = found.into_iter().flatten();
     match (found.next(), found.next()) {
         (keys, None) => keys.transpose(),
-        (_, Some(_)) => Err(ConfigError::new(
-            "MCP_AUTH_JWKS, MCP_AUTH_PEM, MCP_AUTH_JWKS_FILE, MCP_AUTH_PEM_FILE: more than one is set, must be one",
-        )),
+        (_, Some(_)) => Err(ConfigError::new(MORE_THAN_ONE)),
     }
 }
 

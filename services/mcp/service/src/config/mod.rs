@@ -2,10 +2,11 @@
 //!
 //! - `server`: name, instructions, pages, caching
 //! - `endpoint`: stdio, TCP, HTTP
-//! - `auth`: whose tokens are taken over HTTP
+//! - `auth`: whose tokens are taken over HTTP; `issuer`: where their keys are fetched from
 
 mod auth;
 mod endpoint;
+mod issuer;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use mainstay_runtime::config::{ConfigError, Secret, Settings};
 use mainstay_runtime::health;
 
 pub use endpoint::Endpoints;
+pub use issuer::Issuer;
 
 /// Everything that the service is told.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Configuration {
     pub endpoints: Endpoints,
     /// Whose tokens are taken over HTTP; anybody is let in if none.
     pub guard: Option<Guard>,
+    /// Where the guard's keys are fetched from, if they are not given.
+    pub issuer: Option<Issuer>,
     /// How long a component may take for a call.
     pub timeout: Duration,
     /// Calls of components in flight at once.
@@ -60,12 +64,14 @@ impl Configuration {
 
     fn from_settings(settings: &mut Settings) -> Result<Self, ConfigError> {
         let second = Duration::from_secs(1);
+        let (guard, issuer) = auth::read(settings)?.unzip();
         Ok(Self {
             health: health::address(settings)?,
             server: server::read(settings)?,
             state_secret: settings.secret("state_secret")?,
             endpoints: Endpoints::read(settings)?,
-            guard: auth::read(settings)?,
+            guard,
+            issuer: issuer.flatten(),
             timeout: settings.or("timeout", second * 60, |value| {
                 value.duration(second / 1000..=second * 86_400)
             })?,

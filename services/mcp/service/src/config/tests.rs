@@ -83,7 +83,17 @@ fn what_is_wrong_is_told_with_its_value_and_the_rule() {
         (
             "MCP_AUTH_ISSUER",
             "https://issuer.example",
-            "MCP_AUTH_ISSUER is set, and needs beside it MCP_AUTH_ISSUER, MCP_AUTH_RESOURCE, and MCP_AUTH_JWKS or MCP_AUTH_PEM",
+            "MCP_AUTH_ISSUER is set, and needs beside it MCP_AUTH_ISSUER, MCP_AUTH_RESOURCE, and MCP_AUTH_JWKS_URL, MCP_AUTH_JWKS or MCP_AUTH_PEM",
+        ),
+        (
+            "MCP_AUTH_JWKS_URL",
+            "issuer.example/jwks",
+            "MCP_AUTH_JWKS_URL \"issuer.example/jwks\": not a URL, for example https://issuer.example.com/.well-known/jwks.json",
+        ),
+        (
+            "MCP_AUTH_JWKS_CA",
+            "ca.pem",
+            "MCP_AUTH_JWKS_CA \"ca.pem\": is for MCP_AUTH_JWKS_URL, which is not set",
         ),
         (
             "MCP_STIDO",
@@ -112,4 +122,35 @@ fn tokens_can_be_asked_for() {
     assert_eq!(guard.scopes, ["tools"]);
     assert_eq!(guard.tools["delete"], ["admin", "owner"]);
     assert_eq!(guard.resource.authorization_servers, ["https://issuer.example"]);
+}
+
+#[test]
+fn keys_can_be_fetched() {
+    let set = [
+        ("MCP_AUTH_ISSUER", "https://issuer.example"),
+        ("MCP_AUTH_RESOURCE", "https://tools.example/mcp"),
+        ("MCP_AUTH_JWKS_URL", "https://issuer.example/keys?v=1"),
+    ];
+    let configuration = read(&set).unwrap();
+    assert!(configuration.guard.unwrap().verifier.keys.is_empty());
+    let issuer = configuration.issuer.unwrap();
+    assert_eq!(issuer.endpoint.to_string(), "issuer.example:443");
+    assert_eq!(
+        (issuer.authority.as_str(), issuer.path.as_str()),
+        ("issuer.example", "/keys?v=1")
+    );
+    assert!(issuer.tls.is_some());
+    assert_eq!(
+        (issuer.age, issuer.pause),
+        (Duration::from_secs(3600), Duration::from_secs(30))
+    );
+    let plain = read(&[set[0], set[1], ("MCP_AUTH_JWKS_URL", "http://127.0.0.1:9000")]).unwrap();
+    let issuer = plain.issuer.unwrap();
+    assert_eq!((issuer.path.as_str(), issuer.tls.is_none()), ("/", true));
+    let twice = read(&[set[0], set[1], set[2], ("MCP_AUTH_PEM_FILE", "/no/such.pem")]);
+    assert!(
+        twice
+            .unwrap_err()
+            .ends_with("no/such.pem\": not read: No such file or directory (os error 2)")
+    );
 }

@@ -30,7 +30,7 @@ pub(crate) async fn handle(request: Request) -> Result<Response, ErrorCode> {
         return whole(Whole::empty(503));
     };
     let head = head(&request);
-    let asker = match site.admit(&head) {
+    let asker = match site.admit(&head).await {
         Ok(asker) => asker,
         Err(response) => return whole(response),
     };

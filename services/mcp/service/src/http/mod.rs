@@ -18,6 +18,7 @@ use mainstay_mcp_core::http::{Gate, Head, Reply, Response, Stream};
 use mainstay_mcp_core::sse;
 
 use crate::hub::{self, Hub};
+use crate::rotation::Rotation;
 
 /// A response that takes longer than this becomes a stream, so that nobody on the way gives it up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,6 +32,8 @@ pub(crate) struct Site {
     hub: Rc<Hub>,
     gate: Gate,
     guard: Option<Guard>,
+    /// Where the guard's keys come from, if they are fetched.
+    rotation: Option<Rc<Rotation>>,
     max_message: usize,
 }
 
@@ -55,11 +58,18 @@ pub(crate) struct Events {
 }
 
 impl Site {
-    pub(crate) fn new(hub: Rc<Hub>, gate: Gate, guard: Option<Guard>, max_message: usize) -> Self {
+    pub(crate) fn new(
+        hub: Rc<Hub>,
+        gate: Gate,
+        guard: Option<Guard>,
+        rotation: Option<Rc<Rotation>>,
+        max_message: usize,
+    ) -> Self {
         Self {
             hub,
             gate,
             guard,
+            rotation,
             max_message,
         }
     }
@@ -68,7 +78,13 @@ impl Site {
     ///
     /// # Errors
     /// It goes no further, with this response.
-    pub(crate) fn admit(&self, head: &Head) -> Result<Asker, Response> {
+    pub(crate) async fn admit(&self, head: &Head) -> Result<Asker, Response> {
+        if let (Some(guard), Some(rotation)) = (&self.guard, &self.rotation)
+            && guard.lacks_key_of(head)
+            && self.gate.admit(head).is_ok()
+        {
+            rotation.refresh().await;
+        }
         let admitted = match &self.guard {
             None => self.gate.admit(head).map(|()| None),
             Some(guard) => self.gate.admit_or(head, || guard.metadata(head)).and_then(|()| {

@@ -60,7 +60,7 @@ async fn answer(site: &Site, request: hyper::Request<Incoming>) -> Result<hyper:
         path: parts.uri.path().to_owned(),
         headers: headers.collect(),
     };
-    let asker = match site.admit(&head) {
+    let asker = match site.admit(&head).await {
         Ok(asker) => asker,
         Err(response) => return whole(response),
     };
