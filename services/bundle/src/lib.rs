@@ -4,14 +4,16 @@
 //! health pages, which are ready when all are. `MAINSTAY_SERVICES` says which run.
 //!
 //! - [`Service`]: those there are
-//! - [`start`]: the start of all
+//! - [`services`]: which of them run
+//! - `start`: the start of all
 //!
 //! The component itself is the last few lines. The MCP service is not among them: it exports a handler of HTTP, so it may
 //! not block while it waits, which costs the others their rest.
 
+#[cfg(target_family = "wasm")]
+mod start;
+
 use mainstay_runtime::config::{ConfigError, Settings};
-use mainstay_runtime::{Context, Error};
-use tokio::task::JoinSet;
 
 /// A service of the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +46,6 @@ impl Service {
             Self::Pool => "pool",
         }
     }
-
-    #[cfg(target_family = "wasm")]
-    async fn start(self, context: Context) -> Result<(), Error> {
-        match self {
-            Self::Cron => mainstay_cron::service::start(context, mainstay_cron::component::Imported).await,
-            Self::Nats => mainstay_nats::service::start(context, mainstay_nats::component::Imported).await,
-            Self::Otel => mainstay_otel::service::start(context, mainstay_otel::component::Imported).await,
-            Self::Pool => mainstay_pool::service::start(context, mainstay_pool::component::Imported).await,
-        }
-    }
 }
 
 /// Which services run: `MAINSTAY_SERVICES`, in the order in which they start.
@@ -78,24 +70,6 @@ pub fn services(settings: &mut Settings) -> Result<Vec<Service>, ConfigError> {
     Ok(services)
 }
 
-/// Runs the services until all have ended, or one could not begin.
-///
-/// # Errors
-/// A setting is wrong, or a service cannot begin: then none goes on.
-#[cfg(target_family = "wasm")]
-pub async fn start(context: Context) -> Result<(), Error> {
-    let services = Settings::read("MAINSTAY_", services)?;
-    let parts = context.parts(services.iter().map(|service| service.name()));
-    let mut running = JoinSet::new();
-    for (service, part) in services.into_iter().zip(parts) {
-        running.spawn_local(service.start(part));
-    }
-    while let Some(ended) = running.join_next().await {
-        ended.map_err(Error::start)??;
-    }
-    Ok(())
-}
-
 #[cfg(target_family = "wasm")]
 mod export {
     struct Bundle;
@@ -104,7 +78,7 @@ mod export {
 
     impl wasip3::exports::cli::run::Guest for Bundle {
         async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("bundle", crate::start).await
+            mainstay_runtime::run("bundle", crate::start::all).await
         }
     }
 }

@@ -45,7 +45,7 @@ impl tools::Guest for Component {
         let arguments: Value = serde_json::from_str(&request.arguments.unwrap_or_default()).unwrap_or_default();
         Ok(Some(match request.name.as_str() {
             "shout" => {
-                let said = arguments["text"].as_str().unwrap_or_default();
+                let said = arguments.get("text").and_then(|text| text.as_str()).unwrap_or_default();
                 let told = log(&context, &format!("shouting {said}"));
                 result(vec![text(&said.to_uppercase())], Some(json!({ "told": told })))
             }
@@ -139,7 +139,7 @@ impl prompts::Guest for Component {
 
     fn get_prompt(_: MessageContext<'_>, request: GetPromptRequest) -> Result<Option<GetPromptResult>, ErrorCode> {
         let arguments: Value = serde_json::from_str(&request.arguments.unwrap_or_default()).unwrap_or_default();
-        let who = arguments["who"].as_str().unwrap_or_default();
+        let who = arguments.get("who").and_then(|who| who.as_str()).unwrap_or_default();
         Ok((request.name == "greet").then(|| GetPromptResult {
             meta: None,
             description: None,

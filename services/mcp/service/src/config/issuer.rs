@@ -51,7 +51,7 @@ impl Issuer {
             _ => return Err(url.error(NOT_A_URL)),
         };
         let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
-        let endpoint = Endpoint::parse(&authority, Some(port)).map_err(|error| url.error(&error.to_string()))?;
+        let endpoint = Endpoint::parse(&authority, Some(port)).map_err(|error| url.error(error.to_string()))?;
         Ok(Some(Self {
             endpoint,
             authority,
