@@ -58,7 +58,7 @@ pub(crate) struct Agent {
 const ATTRIBUTES: &str = "deployment.environment.name=production,cloud.region=eu-west-1";
 
 impl Agent {
-    /// Starts an agent that sends to this sink, over the same protocol that it is sent by, uncompressed.
+    /// Starts an agent that sends to this sink, over the same protocol that it is sent by, compressed by gzip.
     pub(crate) fn start(kind: Kind, path: Path, sink: &Sink, attributes: bool, delay: &str) -> Result<Self> {
         let agent = match kind {
             Kind::Ours => Self::ours(path, sink, attributes, delay),
@@ -105,7 +105,7 @@ impl Agent {
             .args([
                 "start",
                 "--exporter=otlp",
-                "--otlp-exporter-compression=none",
+                "--otlp-exporter-compression=gzip",
                 "--batch-max-size=8192",
             ])
             .args(["--batch-timeout", delay, "--otlp-exporter-protocol", protocol])
@@ -209,6 +209,7 @@ pub(crate) fn be_the_sidecar(settings: &str) -> Result<()> {
             format!("http://host.wasmcloud.internal:{port}"),
         ),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned()),
         ("OTEL_BATCH_DELAY", delay.to_owned()),
         ("OTEL_RESOURCE_ATTRIBUTES", attributes.to_owned()),
         ("MAINSTAY_LOG", "warn".to_owned()),
