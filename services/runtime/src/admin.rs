@@ -16,10 +16,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::backoff::Backoff;
-use crate::listener::Listener;
+use crate::listener;
 use crate::net::Coalesced;
-use crate::supervise;
 
 /// A console and a script or two.
 const MAX_CONNECTIONS: usize = 16;
@@ -53,22 +51,9 @@ pub fn start<A: Future<Output = Reply> + 'static>(
     address: SocketAddr,
     answer: impl Fn(Request<Incoming>) -> A + Clone + 'static,
 ) {
-    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-    supervise::spawn("admin", backoff, move || {
-        let pages = serve(address, answer.clone());
-        async { pages.await.map(|never| match never {}) }
+    listener::keep("admin", "admin pages", address, MAX_CONNECTIONS, move |stream, _| {
+        connection(stream, answer.clone())
     });
-}
-
-async fn serve<A: Future<Output = Reply> + 'static>(
-    address: SocketAddr,
-    answer: impl Fn(Request<Incoming>) -> A + Clone + 'static,
-) -> Result<Infallible, String> {
-    let listener = Listener::bind(address).map_err(|error| format!("admin pages on {address}: {error}"))?;
-    tracing::debug!(address = %listener.address(), "admin pages");
-    Ok(listener
-        .serve(MAX_CONNECTIONS, move |stream, _| connection(stream, answer.clone()))
-        .await)
 }
 
 async fn connection<A: Future<Output = Reply>>(stream: TcpStream, answer: impl Fn(Request<Incoming>) -> A) {

@@ -4,6 +4,7 @@
 //! component. There the listening socket is waited for as if it were a stream, and accepted from by socket2. In a
 //! native build it is tokio's listener.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +15,40 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
+use crate::supervise;
+
+/// Serves an address from now on, by a supervised task of this name, as [`Listener::serve`] does. `what` says in the log
+/// whose address it is. A port in use, as an earlier life of the service may leave it, is tried again.
+pub fn keep<Serve, Served>(
+    task: &'static str,
+    what: impl fmt::Display + Clone + 'static,
+    address: SocketAddr,
+    max_connections: usize,
+    serve: Serve,
+) where
+    Serve: FnMut(TcpStream, SocketAddr) -> Served + Clone + 'static,
+    Served: Future<Output = ()> + 'static,
+{
+    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    supervise::spawn(task, backoff, move || {
+        listen(what.clone(), address, max_connections, serve.clone())
+    });
+}
+
+async fn listen<Serve, Served>(
+    what: impl fmt::Display,
+    address: SocketAddr,
+    max_connections: usize,
+    serve: Serve,
+) -> Result<(), String>
+where
+    Serve: FnMut(TcpStream, SocketAddr) -> Served,
+    Served: Future<Output = ()> + 'static,
+{
+    let listener = Listener::bind(address).map_err(|error| format!("{what} on {address}: {error}"))?;
+    tracing::debug!(address = %listener.address(), "{what}");
+    match listener.serve(max_connections, serve).await {}
+}
 
 /// A listening TCP socket.
 #[derive(Debug)]

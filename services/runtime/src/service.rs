@@ -5,15 +5,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
-use crate::backoff::Backoff;
 use crate::config::ConfigError;
 use crate::event_loop::{self, Waiting};
 use crate::health::{self, Health};
 use crate::log;
 use crate::metrics::Registry;
-use crate::supervise;
 
 /// What a service is given. Cloning shares all of it.
 #[derive(Clone, Debug)]
@@ -72,19 +69,12 @@ impl Context {
             Some(whole) if whole.pages.borrow_mut().insert(address) => whole.context.clone(),
             Some(_) => return,
         };
-        supervise::spawn(
-            "health",
-            Backoff::new(Duration::from_millis(200), Duration::from_secs(10)),
-            move || {
-                let pages = health::serve(context.clone(), address);
-                async { pages.await.map(|never| match never {}) }
-            },
-        );
+        health::serve(context, address);
     }
 }
 
 /// Why a service ended. Services end for two reasons only: their configuration is wrong, or they cannot begin.
-/// Everything else is tried again, see [`supervise`].
+/// Everything else is tried again, see [`crate::supervise`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -1,15 +1,12 @@
 //! The port of `pool-client.wasm`: one lease, or one question for figures, a connection.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use mainstay_pool_core::lease::{Ask, Refusal, Tell, figures};
-use mainstay_runtime::backoff::Backoff;
-use mainstay_runtime::listener::Listener;
-use mainstay_runtime::supervise;
+use mainstay_runtime::listener;
 use tokio::net::TcpStream;
 
 use crate::admin::Pools;
@@ -38,21 +35,9 @@ pub(crate) type Doors = Vec<(String, Door)>;
 /// Serves the port from now on.
 pub(crate) fn start(pools: Pools, doors: Doors, address: SocketAddr) {
     let doors = Rc::new(doors);
-    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-    // A port in use, as an earlier life of the service may leave it, is tried again.
-    supervise::spawn("leases", backoff, move || {
-        let (pools, doors) = (Rc::clone(&pools), Rc::clone(&doors));
-        async move {
-            let listener = Listener::bind(address).map_err(|error| format!("leases on {address}: {error}"))?;
-            let never: Infallible = listener
-                .serve(CLIENTS, move |stream, _| {
-                    let _ = stream.set_nodelay(true);
-                    serve(Rc::clone(&pools), Rc::clone(&doors), stream)
-                })
-                .await;
-            #[allow(unreachable_code, reason = "the type of an end that does not come")]
-            Ok::<(), String>(match never {})
-        }
+    listener::keep("leases", "leases", address, CLIENTS, move |stream, _| {
+        let _ = stream.set_nodelay(true);
+        serve(Rc::clone(&pools), Rc::clone(&doors), stream)
     });
 }
 

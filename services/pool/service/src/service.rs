@@ -1,17 +1,14 @@
 //! Start.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use mainstay_pool_core::postgres::Credentials;
-use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::{ConfigError, Secret};
-use mainstay_runtime::listener::Listener;
-use mainstay_runtime::{Context, Error, supervise};
+use mainstay_runtime::{Context, Error, listener};
 use tokio::net::TcpStream;
 
 use crate::admin::{self, Operable};
@@ -244,26 +241,14 @@ fn listen_on<C: Connector, Served: Future<Output = ()> + 'static>(
 ) {
     let (pool, serve) = (Rc::clone(pool), Rc::new(serve));
     tracing::info!(pool = pool.name(), %address, upstream = leads_to, "components connect here");
-    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-    // A port in use, as an earlier life of the service may leave it, is tried again.
-    supervise::spawn("listen", backoff, move || {
-        let (pool, serve) = (Rc::clone(&pool), Rc::clone(&serve));
+    let what = format!("pool {:?}", pool.name());
+    listener::keep("listen", what, address, max_clients, move |stream, _| {
+        let _ = stream.set_nodelay(true);
+        let (pool, served) = (Rc::clone(&pool), serve(stream));
         async move {
-            let listener =
-                Listener::bind(address).map_err(|error| format!("pool {:?} on {address}: {error}", pool.name()))?;
-            let never: Infallible = listener
-                .serve(max_clients, move |stream, _| {
-                    let _ = stream.set_nodelay(true);
-                    let (pool, served) = (Rc::clone(&pool), serve(stream));
-                    async move {
-                        pool.meters().clients(1.0);
-                        served.await;
-                        pool.meters().clients(-1.0);
-                    }
-                })
-                .await;
-            #[allow(unreachable_code, reason = "the type of an end that does not come")]
-            Ok::<(), String>(match never {})
+            pool.meters().clients(1.0);
+            served.await;
+            pool.meters().clients(-1.0);
         }
     });
 }

@@ -1,6 +1,5 @@
 //! The health pages over HTTP/1.1 (RFC 9112): one request for each connection, without a body.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::listener::Listener;
+use crate::listener;
 use crate::service::Context;
 
 /// Probes and one scraper need two or three.
@@ -21,16 +20,15 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Serves the pages of a service. Ends only if the address cannot be listened on.
-pub(crate) async fn serve(context: Context, address: SocketAddr) -> io::Result<Infallible> {
-    let listener = Listener::bind(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("health pages on {address}: {error}")))?;
-    tracing::debug!(address = %listener.address(), "health pages");
-    Ok(listener
-        .serve(MAX_CONNECTIONS, move |stream, peer| {
-            connection(context.clone(), stream, peer)
-        })
-        .await)
+/// Serves the pages of a service from now on.
+pub(crate) fn serve(context: Context, address: SocketAddr) {
+    listener::keep(
+        "health",
+        "health pages",
+        address,
+        MAX_CONNECTIONS,
+        move |stream, peer| connection(context.clone(), stream, peer),
+    );
 }
 
 async fn connection(context: Context, mut stream: TcpStream, peer: SocketAddr) {
@@ -114,6 +112,7 @@ fn response(status: &str, kind: &str, body: &str, with_body: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listener::Listener;
     use tokio::task::LocalSet;
 
     /// The whole response to a request, from a server that a real socket reaches.
