@@ -1,26 +1,6 @@
 //! Lets a component that exports `wasmcp:mcp-v20251125/prompts@0.1.1` join unmodified.
 
-mod bindings {
-    #![allow(missing_docs, unsafe_code, clippy::unreachable)] // Generated.
-    wit_bindgen::generate!({
-        path: ["../../../../wit/mcp", "../../../../wit/wasmcp", "../wit"],
-        world: "mainstay:wasmcp-adapter/prompts-adapter",
-        with: {
-            "mainstay:mcp/types@0.1.0": mainstay_wasmcp::bindings::mainstay::mcp::types,
-            "wasi:io/error@0.2.8": mainstay_wasmcp::bindings::wasi::io::error,
-            "wasi:io/poll@0.2.8": mainstay_wasmcp::bindings::wasi::io::poll,
-            "wasi:io/streams@0.2.8": mainstay_wasmcp::bindings::wasi::io::streams,
-            "wasmcp:auth/types@0.1.1": mainstay_wasmcp::bindings::wasmcp::auth::types,
-            "wasmcp:mcp-v20251125/mcp@0.1.1": mainstay_wasmcp::bindings::wasmcp::mcp_v20251125::mcp,
-            "wasmcp:mcp-v20251125/server-auth@0.1.1": mainstay_wasmcp::bindings::wasmcp::mcp_v20251125::server_auth,
-            "wasmcp:mcp-v20251125/server-handler@0.1.1": mainstay_wasmcp::bindings::wasmcp::mcp_v20251125::server_handler,
-            "wasmcp:mcp-v20251125/server-io@0.1.1": mainstay_wasmcp::bindings::wasmcp::mcp_v20251125::server_io,
-        },
-        generate_all,
-    });
-    use super::Adapter;
-    export!(Adapter);
-}
+mainstay_wasmcp::adapter!("mainstay:wasmcp-adapter/prompts-adapter");
 
 use bindings::exports::mainstay::mcp::prompts::{Argument, Guest, Message, Prompt, PromptOutcome, PromptResult};
 use bindings::wasmcp::mcp_v20251125::prompts;
