@@ -4,10 +4,12 @@
 //! lives for one call, so each wish is a connection.
 //!
 //! - [`exchange`]: a line there and one back, by WASI's own sockets
+//! - `wish`: what is said there
 //! - `wasmcp`: the same for components of wasmCP, which do it by `wasmcp:mcp-v20251125/server-io`
 
 mod exchange;
 mod wasmcp;
+mod wish;
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, clippy::unreachable)] // Generated.
@@ -28,8 +30,7 @@ struct Client;
 
 impl Guest for Client {
     async fn progress(call: String, progress: f64, total: Option<f64>, message: Option<String>) -> Result<(), Error> {
-        let wish = json!({ "do": "progress", "call": call, "progress": progress, "total": total, "message": message });
-        wished(&wish).map(drop)
+        wished(&wish::progress(&call, progress, total, message)).map(drop)
     }
 
     async fn log(call: String, level: LogLevel, logger: Option<String>, data: String) -> Result<(), Error> {
@@ -43,8 +44,7 @@ impl Guest for Client {
             LogLevel::Alert => "alert",
             LogLevel::Emergency => "emergency",
         };
-        let wish = json!({ "do": "log", "call": call, "level": level, "logger": logger, "data": data });
-        wished(&wish).map(drop)
+        wished(&wish::log(&call, level, logger, data)).map(drop)
     }
 
     async fn ask(call: String, question: Question) -> Result<String, Error> {
@@ -74,11 +74,11 @@ impl Guest for Client {
             ChangedList::Resources => "resources",
             ChangedList::Prompts => "prompts",
         };
-        wished(&json!({ "do": "changed", "list": list })).map(drop)
+        wished(&wish::changed(list)).map(drop)
     }
 
     async fn updated(uri: String) -> Result<(), Error> {
-        wished(&json!({ "do": "updated", "uri": uri })).map(drop)
+        wished(&wish::updated(uri)).map(drop)
     }
 }
 

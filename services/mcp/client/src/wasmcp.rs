@@ -3,11 +3,11 @@
 //! They send messages of the protocol on a stream that they were given. Here the stream is nothing: the frame that goes with
 //! it is the call's token, by `wasmcp-tools-adapter.wasm` and its like.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::bindings::exports::wasmcp::mcp_v20251125::server_io::{Guest, IoError, MessageFrame, OutputStream};
 use crate::bindings::wasmcp::mcp_v20251125::mcp::{LogLevel, ServerMessage, ServerNotification};
-use crate::{Client, wished};
+use crate::{Client, wish, wished};
 
 impl Guest for Client {
     fn send_message(_output: &OutputStream, message: ServerMessage, frame: MessageFrame) -> Result<(), IoError> {
@@ -21,7 +21,7 @@ impl Guest for Client {
                 return Err(unexpected("answers are what a component returns"));
             }
         };
-        let wish = wish(&call, notification)?;
+        let wish = of(&call, notification)?;
         wished(&wish)
             .map(drop)
             .map_err(|error| IoError::Unexpected(error.to_string()))
@@ -33,27 +33,16 @@ impl Guest for Client {
     }
 }
 
-fn wish(call: &str, notification: ServerNotification) -> Result<Value, IoError> {
+/// What a notification wishes for.
+fn of(call: &str, notification: ServerNotification) -> Result<Value, IoError> {
     Ok(match notification {
-        ServerNotification::Log(log) => json!({
-            "do": "log",
-            "call": call,
-            "level": level(log.level),
-            "logger": log.logger,
-            "data": data(log.data),
-        }),
+        ServerNotification::Log(log) => wish::log(call, level(log.level), log.logger, data(log.data)),
         // Which token it is for is known: the call's.
-        ServerNotification::Progress(progress) => json!({
-            "do": "progress",
-            "call": call,
-            "progress": progress.progress,
-            "total": progress.total,
-            "message": progress.message,
-        }),
-        ServerNotification::ToolsListChanged(_) => json!({ "do": "changed", "list": "tools" }),
-        ServerNotification::ResourcesListChanged(_) => json!({ "do": "changed", "list": "resources" }),
-        ServerNotification::PromptsListChanged(_) => json!({ "do": "changed", "list": "prompts" }),
-        ServerNotification::ResourcesUpdated(updated) => json!({ "do": "updated", "uri": updated.uri }),
+        ServerNotification::Progress(told) => wish::progress(call, told.progress, told.total, told.message),
+        ServerNotification::ToolsListChanged(_) => wish::changed("tools"),
+        ServerNotification::ResourcesListChanged(_) => wish::changed("resources"),
+        ServerNotification::PromptsListChanged(_) => wish::changed("prompts"),
+        ServerNotification::ResourcesUpdated(updated) => wish::updated(updated.uri),
         ServerNotification::Cancellation(_) | ServerNotification::ElicitationComplete(_) => {
             return Err(unexpected("only the service cancels, and tells of pages"));
         }
