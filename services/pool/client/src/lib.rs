@@ -41,29 +41,30 @@ impl Guest for Client {
             0 => LONGEST,
             timeout => Duration::from_nanos(timeout),
         };
-        let asked = async {
-            let link = Link::open().await?;
-            link.say(&Ask::Acquire { timeout, name }).await?;
-            match link.hear().await? {
-                Tell::Granted { connection } => Ok(pool::Lease::new(lease::Lease::new(link, connection))),
-                other => Err(link::unexpected(other)),
-            }
-        };
         // The service says when the time is up; this is for one that does not answer.
-        link::within(longest.saturating_add(ANSWER), asked).await
+        match asked(&Ask::Acquire { timeout, name }, longest.saturating_add(ANSWER)).await? {
+            (link, Tell::Granted { connection }) => Ok(pool::Lease::new(lease::Lease::new(link, connection))),
+            (_, other) => Err(link::unexpected(other)),
+        }
     }
 
     async fn figures(name: String) -> Result<Stats, Error> {
-        let asked = async {
-            let link = Link::open().await?;
-            link.say(&Ask::Figures(name)).await?;
-            match link.hear().await? {
-                Tell::Figures(figures) => Ok(stats(figures)),
-                other => Err(link::unexpected(other)),
-            }
-        };
-        link::within(ANSWER, asked).await
+        match asked(&Ask::Figures(name), ANSWER).await? {
+            (_, Tell::Figures(figures)) => Ok(stats(figures)),
+            (_, other) => Err(link::unexpected(other)),
+        }
     }
+}
+
+/// A fresh connection to the service, and what it says to this first.
+async fn asked(ask: &Ask, limit: Duration) -> Result<(Link, Tell), Error> {
+    link::within(limit, async {
+        let link = Link::open().await?;
+        link.say(ask).await?;
+        let tell = link.hear().await?;
+        Ok((link, tell))
+    })
+    .await
 }
 
 fn stats(figures: mainstay_pool_core::lease::Figures) -> Stats {
