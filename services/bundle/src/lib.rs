@@ -29,15 +29,10 @@ pub enum Service {
 }
 
 impl Service {
-    /// All, by the names that `MAINSTAY_SERVICES` has for them.
-    pub const NAMES: [(&str, Self); 4] = [
-        ("cron", Self::Cron),
-        ("nats", Self::Nats),
-        ("otel", Self::Otel),
-        ("pool", Self::Pool),
-    ];
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Cron, Self::Nats, Self::Otel, Self::Pool];
 
-    /// Its name.
+    /// Its name, in `MAINSTAY_SERVICES` too.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cron => "cron",
@@ -56,16 +51,18 @@ pub fn services(settings: &mut Settings) -> Result<Vec<Service>, ConfigError> {
     // The log's settings, which are read before any service is.
     let _ = (settings.value("log"), settings.value("log_format"));
     let list = settings.required("services", "cron,otel")?;
+    let known = Service::ALL.map(|service| (service.name(), service));
     let mut services = Vec::new();
     for value in list.list()? {
-        let service = value.one_of(&Service::NAMES)?;
+        let service = value.one_of(&known)?;
         if services.contains(&service) {
             return Err(value.error("named twice"));
         }
         services.push(service);
     }
     if services.is_empty() {
-        return Err(list.error("names no service, must name some of cron, nats, otel, pool"));
+        let known = Service::ALL.map(Service::name).join(", ");
+        return Err(list.error(format!("names no service, must name some of {known}")));
     }
     Ok(services)
 }
