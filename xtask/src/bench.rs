@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Result, bail};
 
 use crate::build::{self, Selection};
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::{Workspace, cargo, packages};
 use crate::{git, process, toolchain};
 
 /// Builds every artefact and runs the benchmark `name` with `arguments`.
@@ -24,11 +24,11 @@ pub(crate) fn run(workspace: &Workspace, name: &str, arguments: &[String]) -> Re
 
     // The dev profile optimises what is measured. With it, and with all crates in view, features are those of tests, so
     // that Wasmtime is built once for both.
-    let natives = workspace.natives().flat_map(|native| ["--package", &native.name]);
+    let natives = workspace.natives().map(|native| native.name.as_str());
     let mut command = cargo();
     command
         .args(["bench", "--quiet", "--profile=dev"])
-        .args(natives)
+        .args(packages(natives))
         .args(["--bench", name, "--"])
         .args(arguments)
         .current_dir(&workspace.root);

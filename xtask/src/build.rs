@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::progress::Step;
 use crate::scripts::Script;
-use crate::workspace::{Closed, Component, Package, Workspace, cargo};
+use crate::workspace::{Closed, Component, Package, Workspace, cargo, packages};
 use crate::{cargo_build, toolchain};
 
 /// Which artefacts to build.
@@ -67,8 +67,11 @@ pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result
         let open = mainstay_compose::attach(bytes, &callbacks)
             .with_context(|| format!("{} cannot carry {}", component.name, closed.with.join(", ")))?;
         artefacts.push(write(workspace, &component.name, &open)?);
-        for closed in &component.closed {
-            artefacts.push(write(workspace, &closed.name, &close(&compiled, bytes, closed)?)?);
+        let whole = close(bytes, &callbacks, closed)?;
+        artefacts.push(write(workspace, &closed.name, &whole)?);
+        for closed in component.closed.iter().skip(1) {
+            let whole = close(bytes, &self::callbacks(&compiled, closed)?, closed)?;
+            artefacts.push(write(workspace, &closed.name, &whole)?);
         }
         for (_, adapter) in &guests {
             let Some(joined) = adapter
@@ -78,7 +81,6 @@ pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result
             else {
                 continue;
             };
-            let whole = close(&compiled, bytes, closed)?;
             let both = mainstay_compose::close(&whole, bytes_of(&compiled, &adapter.name)?)
                 .with_context(|| format!("{} cannot be made of {} and {}", joined.name, closed.name, adapter.name))?;
             artefacts.push(write(workspace, &joined.name, &both)?);
@@ -133,7 +135,7 @@ fn compile(workspace: &Workspace, step: &str, guests: &[Guest<'_>]) -> Result<Ha
     command
         .envs(toolchain::guest_environment(&crates)?)
         .args(["build", "--profile=guest", "--target", toolchain::TARGET])
-        .args(names.iter().flat_map(|name| ["--package", name]))
+        .args(packages(names.iter().copied()))
         .current_dir(&workspace.root);
     let files = cargo_build::run(&mut step, &mut command)?;
     step.done(&format!("{} components", names.len()));
@@ -167,8 +169,8 @@ fn callbacks(compiled: &HashMap<String, Vec<u8>>, closed: &Closed) -> Result<Vec
     mainstay_compose::beside(&parts).with_context(|| format!("{} cannot be one component", closed.with.join(", ")))
 }
 
-fn close(compiled: &HashMap<String, Vec<u8>>, open: &[u8], closed: &Closed) -> Result<Vec<u8>> {
-    mainstay_compose::close(open, &callbacks(compiled, closed)?)
+fn close(open: &[u8], callbacks: &[u8], closed: &Closed) -> Result<Vec<u8>> {
+    mainstay_compose::close(open, callbacks)
         .with_context(|| format!("{} cannot be made with {}", closed.name, closed.with.join(", ")))
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::process;
 use crate::progress::Step;
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::{self, Workspace, cargo};
 
 /// The files that a build made, by package id.
 pub(crate) type Files = HashMap<String, Vec<PathBuf>>;
@@ -70,7 +70,7 @@ pub(crate) fn dependencies(packages: &[&str], target: Option<&str>, edges: &str)
     let mut command = cargo();
     command.args(["tree", "--quiet", "--prefix=none", "--format={p}", "--edges", edges]);
     command.args(target.map(|target| format!("--target={target}")));
-    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    command.args(workspace::packages(packages.iter().copied()));
     let tree = process::answer(&mut command)?;
     let lines = tree.lines().map(|line| line.trim_end_matches(" (*)"));
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())

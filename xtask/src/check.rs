@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::progress::Step;
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::{self, Workspace, cargo};
 use crate::{cargo_build, process, references, toolchain};
 
 /// Runs every check, so that one run tells of everything, and then fails if one did.
@@ -91,8 +91,6 @@ fn step(name: &str, command: &mut Command) -> Result<()> {
 
 fn on(verb: &str, packages: &[&str]) -> Command {
     let mut command = cargo();
-    command
-        .arg(verb)
-        .args(packages.iter().flat_map(|package| ["--package", package]));
+    command.arg(verb).args(workspace::packages(packages.iter().copied()));
     command
 }

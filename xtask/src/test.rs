@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::build::{self, Selection};
 use crate::progress::Step;
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::{Workspace, cargo, packages};
 use crate::{cargo_build, peers, process};
 
 /// Runs the tests whose name contains `filter`, or all. Tests find their components in `target/components`.
@@ -15,7 +15,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let cargo_test = || {
         let mut command = cargo();
         command.arg("test").current_dir(&workspace.root);
-        command.args(names.iter().flat_map(|name| ["--package", name]));
+        command.args(packages(names.iter().copied()));
         command
     };
 

@@ -174,6 +174,11 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// The arguments that choose packages.
+pub(crate) fn packages<'a>(names: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    names.into_iter().flat_map(|name| ["--package", name])
+}
+
 fn mainstay_table<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Component>, D::Error> {
     #[derive(Deserialize)]
     struct Metadata {
