@@ -12,19 +12,8 @@ mod common;
 mod pool;
 
 use mainstay_peers::{Postgres, Redis, postgres};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use pool::visit;
 use tokio::task::JoinSet;
-
-async fn http(address: std::net::SocketAddr, method: &str, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
 
 #[tokio::test]
 async fn drivers_in_short_lived_components_share_the_pools_connections() {
@@ -40,22 +29,22 @@ async fn drivers_in_short_lived_components_share_the_pools_connections() {
         .start();
     pool::ready(&workload).await;
     let address = workload.http().unwrap();
-    let (status, body) = http(address, "POST", "/notes/milk%20and%20bread").await;
+    let (status, body) = visit(address, "POST", "/notes/milk%20and%20bread").await;
     assert_eq!((status, body.as_str().contains("answer 1")), (201, true), "{body}");
     let mut requests = JoinSet::new();
     for number in 0..40 {
-        requests.spawn(async move { http(address, "POST", &format!("/notes/{number}")).await });
+        requests.spawn(async move { visit(address, "POST", &format!("/notes/{number}")).await });
     }
     for (status, body) in requests.join_all().await {
         assert_eq!(status, 201, "{body}");
     }
-    let (_, body) = http(address, "GET", "/notes").await;
+    let (_, body) = visit(address, "GET", "/notes").await;
     assert!(
         body.contains("1. milk and bread\n") && body.contains("answer 42"),
         "{body}"
     );
     assert_eq!(server.sql("app", "SELECT count(*) FROM notes").unwrap(), "41");
-    let (_, pools) = http(address, "GET", "/pools").await;
+    let (_, pools) = visit(address, "GET", "/pools").await;
     assert!(pools.contains("\"name\":\"cache\""), "{pools}");
     let figures = pool::figures(&workload, "app").await;
     assert!(figures["connects"].as_u64().unwrap() <= 3, "{figures}");
@@ -74,7 +63,7 @@ async fn sqlx_in_short_lived_components_runs_unmodified() {
     let address = workload.http().unwrap();
     let mut requests = JoinSet::new();
     for number in 0..20 {
-        requests.spawn(async move { http(address, "GET", &format!("/{number}")).await });
+        requests.spawn(async move { visit(address, "GET", &format!("/{number}")).await });
     }
     for (status, body) in requests.join_all().await {
         assert!(
@@ -83,7 +72,7 @@ async fn sqlx_in_short_lived_components_runs_unmodified() {
             pool::log(&workload)
         );
     }
-    let (_, body) = http(address, "GET", "/last").await;
+    let (_, body) = visit(address, "GET", "/last").await;
     assert!(body.contains("21 notes\n"), "{body}");
     let figures = pool::figures(&workload, "app").await;
     assert!(figures["connects"].as_u64().unwrap() <= 3, "{figures}");

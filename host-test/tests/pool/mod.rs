@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,7 +116,15 @@ pub async fn eventually(what: &str, workload: &Workload, mut done: impl AsyncFnM
 
 /// An answer of the service's own pages: its status, and its body.
 pub async fn http(workload: &Workload, port: u16, method: &str, path: &str) -> (u16, String) {
-    let mut stream = common::connect(workload, port).await;
+    request(common::connect(workload, port).await, method, path).await
+}
+
+/// An answer of the workload's HTTP.
+pub async fn visit(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    request(TcpStream::connect(address).await.unwrap(), method, path).await
+}
+
+async fn request(mut stream: TcpStream, method: &str, path: &str) -> (u16, String) {
     let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
