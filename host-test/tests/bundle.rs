@@ -9,11 +9,13 @@
 )]
 
 mod common;
-mod cron_support;
+#[path = "cron/support.rs"]
+mod cron;
+#[path = "otel/support/mod.rs"]
 mod otel;
 
 use common::service;
-use cron_support::{logged, page, said};
+use cron::{logged, page, said};
 use mainstay_collector::{Collector, Encoding, Signal};
 use mainstay_host_test::workload::Phase;
 use otel::arrived;

@@ -31,7 +31,7 @@ use mainstay_host_test::workload::{Host, RestartPolicy, Status, Workload};
 /// How long anything may take before a test fails: far longer than it does, on a busy machine with two cores.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// One engine for all tests of a file, with the compile cache that `host-test run` uses.
+/// One engine for all tests of a program, with the compile cache that `host-test run` uses.
 pub static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(Some(&target().join("host-test-cache"))).unwrap());
 
 static FORGETFUL_HOST: LazyLock<Host> = LazyLock::new(|| Host::new(None).unwrap());

@@ -1,0 +1,22 @@
+//! The cron service in a workload.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod admin;
+mod burst;
+mod election;
+mod faults;
+mod kill;
+mod state;
+mod support;
+mod ticks;

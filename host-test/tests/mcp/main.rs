@@ -1,0 +1,25 @@
+//! The MCP server in a workload.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/dummy.rs"]
+mod dummy;
+
+mod auth;
+mod chain;
+mod clients;
+mod conformance;
+mod http;
+mod lines;
+mod rmcp;
+mod support;
+mod wasmcp;

@@ -1,0 +1,137 @@
+//! Workloads with the MCP service, and a client that speaks to them.
+
+pub(crate) mod exchange;
+
+use std::path::Path;
+
+use mainstay_host_test::workload::Workload;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use crate::common::{self, Builder, DEADLINE};
+
+/// The service with all callbacks open, and a component that has everything.
+pub(crate) fn everything() -> Builder {
+    common::service("mcp-open")
+        .component("test/mcp-everything")
+        .component("mcp-client")
+}
+
+/// The manifest of [`everything`] with the client on standard input and output, written to a folder.
+pub(crate) fn manifest(folder: &Path) -> String {
+    let path = folder.join("workload.yaml");
+    let image = |name: &str| common::component_path(name).to_string_lossy().into_owned();
+    let (service, everything, client) = (image("mcp-open"), image("test/mcp-everything"), image("mcp-client"));
+    let text = format!(
+        "apiVersion: runtime.wasmcloud.dev/v1alpha1
+kind: WorkloadDeployment
+metadata: {{name: mcp}}
+spec:
+  template:
+    spec:
+      service:
+        image: {service}
+        localResources: {{environment: {{config: {{MCP_STDIO: 'on'}}}}}}
+      components:
+        - {{name: everything, image: {everything}}}
+        - {{name: client, image: {client}}}
+"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+/// Waits until the service is ready.
+pub(crate) async fn ready(workload: &Workload) {
+    workload.stderr().unwrap().wait_for("ready", DEADLINE).await.unwrap();
+}
+
+/// One end of a conversation, a message a line.
+pub(crate) struct Lines<R, W> {
+    input: BufReader<R>,
+    output: W,
+    last_id: i64,
+}
+
+/// A conversation over TCP, with the service's port on the workload's loopback.
+pub(crate) async fn tcp(
+    workload: &Workload,
+    port: u16,
+) -> Lines<tokio::net::tcp::OwnedReadHalf, tokio::net::tcp::OwnedWriteHalf> {
+    let (input, output) = connect(workload, port).await.into_split();
+    Lines::new(input, output)
+}
+
+/// A connection to the service's port on the workload's loopback, which listens soon after the service is ready.
+pub(crate) async fn connect(workload: &Workload, port: u16) -> TcpStream {
+    let address = (workload.loopback(), port);
+    let connected = async {
+        loop {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return stream,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, connected).await.expect("connected")
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
+    pub(crate) fn new(input: R, output: W) -> Self {
+        Self {
+            input: BufReader::new(input),
+            output,
+            last_id: 0,
+        }
+    }
+
+    pub(crate) async fn send_text(&mut self, text: &str) {
+        self.output.write_all(text.as_bytes()).await.unwrap();
+        self.output.flush().await.unwrap();
+    }
+
+    pub(crate) async fn send(&mut self, message: &Value) {
+        self.send_text(&format!("{message}\n")).await;
+    }
+
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> Value {
+        let mut line = String::new();
+        let read = tokio::time::timeout(DEADLINE, self.input.read_line(&mut line));
+        let read = read.await.expect("a message within the deadline").unwrap();
+        assert!(read > 0, "the conversation is over");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Whether the conversation is over.
+    pub(crate) async fn ended(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(DEADLINE, self.input.read_to_end(&mut rest));
+        matches!(read.await, Ok(Ok(0) | Err(_)))
+    }
+
+    /// Asks, and waits for the answer. What comes before it is left out.
+    pub(crate) async fn request(&mut self, method: &str, params: Value) -> Value {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+            .await;
+        loop {
+            let message = self.next().await;
+            if message["id"] == id {
+                return message;
+            }
+        }
+    }
+
+    /// The handshake.
+    pub(crate) async fn initialize(&mut self, revision: &str) -> Value {
+        let client = json!({"name": "test", "version": "1"});
+        let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": client});
+        let answer = self.request("initialize", params).await;
+        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            .await;
+        answer["result"].clone()
+    }
+}

@@ -1,0 +1,357 @@
+//! Messages of JetStream to a component: acknowledged after the call, delivered again, given up, never lost.
+
+use crate::common;
+use crate::support::{client, count, eventually, handler, log, page, printed, ready};
+use async_nats::HeaderMap;
+use async_nats::jetstream::{self, consumer, stream};
+use futures::StreamExt;
+use mainstay_peers::NatsServer;
+
+/// A server with the streams `ORDERS` (`orders.>`) and `DEAD` (`dead.>`).
+async fn server() -> (NatsServer, jetstream::Context) {
+    let server = NatsServer::with_jetstream().unwrap();
+    let context = jetstream::new(client(&server).await);
+    for (name, subject) in [("ORDERS", "orders.>"), ("DEAD", "dead.>")] {
+        let config = stream::Config {
+            name: name.to_owned(),
+            subjects: vec![subject.to_owned()],
+            ..stream::Config::default()
+        };
+        context.create_stream(config).await.unwrap();
+    }
+    (server, context)
+}
+
+fn worker(server: &NatsServer) -> common::Builder {
+    handler(server)
+        .environment("NATS_NAME", "orders")
+        .environment("NATS_STREAM", "ORDERS")
+        .environment("NATS_CONSUMER", "worker")
+        .environment("NATS_ENSURE", "true")
+        .environment("NATS_ACK_WAIT", "2s")
+        .environment("NATS_BACK_OFF", "20ms,40ms")
+        .environment("NATS_DEAD_LETTER", "dead.orders")
+}
+
+async fn publish(context: &jetstream::Context, subject: &str, action: &str, body: &str) {
+    let mut headers = HeaderMap::new();
+    headers.insert("Do", action);
+    headers.insert("Nats-Msg-Id", &body[..body.len().min(40)]);
+    let published = context.publish_with_headers(subject.to_owned(), headers, body.to_owned().into());
+    published.await.unwrap().await.unwrap();
+}
+
+/// Messages that the consumer has not seen acknowledged, and those that it has still to deliver.
+async fn outstanding(context: &jetstream::Context) -> (usize, u64) {
+    let consumer: consumer::PullConsumer = context.get_consumer_from_stream("worker", "ORDERS").await.unwrap();
+    let info = consumer.get_info().await.unwrap();
+    (info.num_ack_pending, info.num_pending)
+}
+
+async fn dead_letters(context: &jetstream::Context) -> Vec<async_nats::Message> {
+    let stream = context.get_stream("DEAD").await.unwrap();
+    let config = consumer::pull::Config::default();
+    let consumer = stream.create_consumer(config).await.unwrap();
+    let letters = consumer.fetch().max_messages(1000).messages().await.unwrap();
+    letters.map(|letter| letter.unwrap().message.clone()).collect().await
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_when_the_handler_has_returned() {
+    let (server, context) = server().await;
+    let workload = worker(&server).start();
+    ready(&workload).await;
+    publish(&context, "orders.a", "sleep 300", "1").await;
+    eventually("it has begun", &workload, async || {
+        count(&workload, "begin orders.a 1/1") == 1
+    })
+    .await;
+    assert_eq!(outstanding(&context).await, (1, 0), "not before");
+    eventually("it is acknowledged", &workload, async || {
+        outstanding(&context).await == (0, 0)
+    })
+    .await;
+    assert_eq!(count(&workload, "begin"), 1);
+}
+
+#[tokio::test]
+async fn failures_are_delivered_again_and_end_as_dead_letters_with_the_original_headers_and_the_reason() {
+    let (server, context) = server().await;
+    let workload = worker(&server).environment("NATS_MAX_DELIVER", "3").start();
+    ready(&workload).await;
+    publish(&context, "orders.fail", "fail no stock", "f").await;
+    publish(&context, "orders.retry", "retry 10", "t").await;
+    publish(&context, "orders.reject", "reject", "r").await;
+    publish(&context, "orders.good", "", "g").await;
+    eventually("all are done", &workload, async || {
+        outstanding(&context).await == (0, 0)
+    })
+    .await;
+    for (subject, attempts) in [("fail", 3), ("retry", 3), ("reject", 1), ("good", 1)] {
+        assert_eq!(
+            count(&workload, &format!("begin orders.{subject} ")),
+            attempts,
+            "{}",
+            printed(&workload)
+        );
+    }
+    let mut letters = dead_letters(&context).await;
+    letters.sort_by_key(|letter| letter.payload.clone());
+    let told: Vec<String> = letters
+        .iter()
+        .map(|letter| {
+            let headers = letter.headers.as_ref().unwrap();
+            let header = |name: &str| headers.get(name).unwrap().as_str().to_owned();
+            let names = [
+                "Dead-Letter-Subject",
+                "Dead-Letter-Attempts",
+                "Dead-Letter-Msg-Id",
+                "Dead-Letter-Reason",
+                "Do",
+            ];
+            names.map(header).join(" | ")
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "orders.fail | 3 | f | no stock | fail no stock",
+            "orders.reject | 1 | r | rejected by the handler | reject",
+            "orders.retry | 3 | t | the handler asked for another attempt | retry 10",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_long_call_is_reported_as_in_progress_and_not_delivered_twice() {
+    let (server, context) = server().await;
+    let workload = worker(&server).environment("NATS_ACK_WAIT", "1s").start();
+    ready(&workload).await;
+    publish(&context, "orders.long", "sleep 3500", "1").await;
+    eventually("it is done", &workload, async || {
+        count(&workload, "end orders.long") == 1
+    })
+    .await;
+    eventually("it is acknowledged", &workload, async || {
+        outstanding(&context).await == (0, 0)
+    })
+    .await;
+    assert_eq!(count(&workload, "begin"), 1, "{}", printed(&workload));
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_is_cancelled_and_delivered_again() {
+    let (server, context) = server().await;
+    let workload = worker(&server)
+        .environment("NATS_HANDLER_TIMEOUT", "200ms")
+        .environment("NATS_MAX_DELIVER", "2")
+        .start();
+    ready(&workload).await;
+    publish(&context, "orders.hang", "hang", "1").await;
+    eventually("it is given up", &workload, async || {
+        outstanding(&context).await == (0, 0)
+    })
+    .await;
+    assert_eq!(count(&workload, "begin orders.hang"), 2);
+    let letters = dead_letters(&context).await;
+    let headers = letters[0].headers.as_ref().unwrap();
+    assert_eq!(
+        headers.get("Dead-Letter-Reason").unwrap().as_str(),
+        "no result within 200ms"
+    );
+}
+
+#[tokio::test]
+async fn with_an_order_a_failed_message_holds_up_those_of_its_key_only() {
+    let (server, context) = server().await;
+    let workload = worker(&server).environment("NATS_ORDER", "subject").start();
+    ready(&workload).await;
+    let mut headers = HeaderMap::new();
+    headers.insert("Do", "retry 100");
+    headers.insert("Until", "2");
+    context
+        .publish_with_headers("orders.a", headers, "a1".into())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    publish(&context, "orders.a", "", "a2").await;
+    publish(&context, "orders.b", "", "b1").await;
+    eventually("all are done", &workload, async || {
+        outstanding(&context).await == (0, 0)
+    })
+    .await;
+    let printed = printed(&workload);
+    let ends: Vec<&str> = printed.lines().filter(|line| line.starts_with("end")).collect();
+    assert_eq!(
+        ends,
+        ["end orders.b 3/1 b1", "end orders.a 1/3 a1", "end orders.a 2/1 a2"]
+    );
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_no_stream_takes_keeps_its_message_until_one_does() {
+    let (server, context) = server().await;
+    let workload = worker(&server)
+        .environment("NATS_MAX_DELIVER", "1")
+        .environment("NATS_DEAD_LETTER", "later.orders")
+        .start();
+    ready(&workload).await;
+    publish(&context, "orders.reject", "reject", "1").await;
+    eventually("it is said", &workload, async || {
+        log(&workload).contains("no stream takes the subject")
+    })
+    .await;
+    assert_eq!(outstanding(&context).await.0, 1);
+    let config = stream::Config {
+        name: "LATER".to_owned(),
+        subjects: vec!["later.>".to_owned()],
+        ..stream::Config::default()
+    };
+    let stream = context.create_stream(config).await.unwrap();
+    eventually("it is stored", &workload, async || {
+        stream.get_info().await.unwrap().state.messages == 1
+    })
+    .await;
+    eventually("it is done", &workload, async || outstanding(&context).await == (0, 0)).await;
+    assert_eq!(count(&workload, "begin"), 1, "the handler is not asked again");
+}
+
+#[tokio::test]
+async fn a_trap_loses_nothing_and_repeats_only_what_was_in_flight() {
+    let (server, context) = server().await;
+    let workload = worker(&server).max_restarts(10).start();
+    ready(&workload).await;
+    let mut headers = HeaderMap::new();
+    headers.insert("Do", "trap");
+    headers.insert("Until", "1");
+    context
+        .publish_with_headers("orders.trap", headers, "t".into())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    for n in 0..50 {
+        publish(&context, "orders.a", "", &n.to_string()).await;
+    }
+    eventually("all are done", &workload, async || {
+        count(&workload, "end") > 50 && outstanding(&context).await == (0, 0)
+    })
+    .await;
+    for n in 0..50 {
+        assert!(printed(&workload).contains(&format!(" {n}\n")), "{n} is lost");
+    }
+    assert_eq!(count(&workload, "begin orders.trap"), 2);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_killed_is_found_again_and_nothing_is_lost() {
+    let (mut server, context) = server().await;
+    let workload = worker(&server).start();
+    ready(&workload).await;
+    for n in 0..20 {
+        publish(&context, "orders.a", "sleep 20", &format!("before-{n}")).await;
+    }
+    server.restart().unwrap();
+    eventually("connected again", &workload, async || {
+        log(&workload).matches("connected server=").count() > 1
+    })
+    .await;
+    let context = jetstream::new(client(&server).await);
+    for n in 0..20 {
+        publish(&context, "orders.a", "", &format!("after-{n}")).await;
+    }
+    eventually("all are done", &workload, async || {
+        count(&workload, "end") >= 40 && outstanding(&context).await == (0, 0)
+    })
+    .await;
+    for n in 0..20 {
+        for when in ["before", "after"] {
+            assert!(
+                printed(&workload).contains(&format!("{when}-{n}\n")),
+                "{when}-{n} is lost"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_not_there_is_a_state_and_is_used_when_it_comes() {
+    let (server, context) = server().await;
+    let workload = worker(&server).environment("NATS_ENSURE", "false").start();
+    drop(common::connect(&workload, 8081).await);
+    eventually("it says what is missing", &workload, async || {
+        page(&workload, "/readyz").await.contains("has no consumer \"worker\"")
+    })
+    .await;
+    let stream = context.get_stream("ORDERS").await.unwrap();
+    let config = consumer::pull::Config {
+        durable_name: Some("worker".to_owned()),
+        max_deliver: 2,
+        ..consumer::pull::Config::default()
+    };
+    stream.create_consumer(config).await.unwrap();
+    ready(&workload).await;
+    publish(&context, "orders.a", "", "1").await;
+    eventually("it is handled", &workload, async || {
+        count(&workload, "end orders.a") == 1
+    })
+    .await;
+    assert!(
+        log(&workload).contains("let the consumer's be unlimited"),
+        "{}",
+        log(&workload)
+    );
+}
+
+#[tokio::test]
+async fn an_older_server_does_as_well() {
+    let server = NatsServer::older("jetstream { store_dir: \"$FOLDER/jetstream\" }").unwrap();
+    let context = jetstream::new(client(&server).await);
+    let config = stream::Config {
+        name: "ORDERS".to_owned(),
+        subjects: vec!["orders.>".to_owned()],
+        ..stream::Config::default()
+    };
+    context.create_stream(config).await.unwrap();
+    let workload = worker(&server).environment("NATS_ACK", "double").start();
+    ready(&workload).await;
+    for n in 0..100 {
+        publish(&context, "orders.a", "", &n.to_string()).await;
+    }
+    eventually("all are done", &workload, async || {
+        count(&workload, "end") == 100 && outstanding(&context).await == (0, 0)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_more_is_in_flight_than_the_bounds_allow_in_messages_and_in_bytes() {
+    let (server, context) = server().await;
+    let workload = worker(&server)
+        .environment("NATS_CONCURRENCY", "4")
+        .environment("NATS_MAX_MESSAGES", "10")
+        .environment("NATS_MAX_BYTES", "64KiB")
+        .start();
+    ready(&workload).await;
+    let body = "x".repeat(20_000);
+    for n in 0..40 {
+        publish(&context, "orders.a", "sleep 20", &format!("{n}{body}")).await;
+    }
+    let large = format!("large{}", "y".repeat(200_000));
+    publish(&context, "orders.large", "", &large).await;
+    let mut most = 0;
+    eventually("all are done", &workload, async || {
+        let (pending, rest) = outstanding(&context).await;
+        most = most.max(pending);
+        pending == 0 && rest == 0
+    })
+    .await;
+    assert!(most <= 4, "{most} messages of 20 kB were in flight");
+    assert_eq!(count(&workload, "end orders.a"), 40);
+    assert_eq!(
+        count(&workload, "end orders.large"),
+        1,
+        "larger than the bound, it comes alone"
+    );
+}
