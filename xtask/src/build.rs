@@ -50,11 +50,7 @@ pub(crate) fn components(workspace: &Workspace, selection: &Selection) -> Result
     // Apart, since cargo unites the features of what it builds together: what tests need must not change what ships.
     let (tests, shipped): (Vec<Guest<'_>>, Vec<Guest<'_>>) =
         guests.iter().partition(|(_, component)| component.is_for_tests());
-    let (apart, together): (Vec<Guest<'_>>, _) = shipped.into_iter().partition(|(_, component)| component.apart);
-    let mut compiled = compile(workspace, "build components", &together)?;
-    for guest in apart {
-        compiled.extend(compile(workspace, &format!("build {}", guest.1.name), &[guest])?);
-    }
+    let mut compiled = compile(workspace, "build components", &shipped)?;
     compiled.extend(compile(workspace, "build test components", &tests)?);
     let mut artefacts = Vec::new();
     for (_, component) in &guests {

@@ -13,8 +13,12 @@ use crate::{cargo_build, process, references, toolchain};
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     toolchain::prepare()?;
     let natives: Vec<&str> = workspace.natives().map(|package| package.name.as_str()).collect();
-    let guests: Vec<&str> = workspace.guests().map(|(package, _)| package.name.as_str()).collect();
-    let crates = cargo_build::dependencies(&guests, Some(toolchain::TARGET), "normal,build")?;
+    let components: Vec<&str> = workspace.guests().map(|(package, _)| package.name.as_str()).collect();
+    let crates = cargo_build::dependencies(&components, Some(toolchain::TARGET), "normal,build")?;
+    // With the crates that they are made of, which have code for this target alone.
+    let is_in_guests = |name: &str| crates.iter().any(|line| line.split(' ').next() == Some(name));
+    let packages = workspace.packages.iter().map(|package| package.name.as_str());
+    let guests: Vec<&str> = packages.filter(|name| is_in_guests(name)).collect();
     let environment = toolchain::guest_environment(&crates)?;
     let native = |verb: &str| on(verb, &natives);
     let guest = |verb: &str| {

@@ -46,10 +46,6 @@ pub(crate) struct Component {
     /// Further artefacts, with no-op callbacks composed in. The open one carries those of the first.
     #[serde(default)]
     pub(crate) closed: Vec<Closed>,
-    /// Whether it is built by a call of cargo of its own: cargo unites the features of what it builds together, and this
-    /// one has a crate in it without the features that it has elsewhere.
-    #[serde(default)]
-    pub(crate) apart: bool,
     /// Another artefact, a service with this component composed in.
     pub(crate) joined: Option<Joined>,
     /// The servers that an example with this component needs beside it, for example `nats-server`.

@@ -7,11 +7,11 @@
 //! - [`services`]: which of them run
 //! - `start`: the start of all
 //!
-//! The component itself is the last few lines. The MCP service is not among them: it exports a handler of HTTP, so it may
-//! not block while it waits, which costs the others their rest.
+//! The MCP service is not among them: it exports a handler of HTTP, so it may not block while it waits, which costs the
+//! others their rest.
 
 #[cfg(target_family = "wasm")]
-mod start;
+pub mod start;
 
 use mainstay_runtime::config::{ConfigError, Settings};
 
@@ -65,17 +65,4 @@ pub fn services(settings: &mut Settings) -> Result<Vec<Service>, ConfigError> {
         return Err(list.error(format!("names no service, must name some of {known}")));
     }
     Ok(services)
-}
-
-#[cfg(target_family = "wasm")]
-mod export {
-    struct Bundle;
-
-    wasip3::cli::command::export!(Bundle);
-
-    impl wasip3::exports::cli::run::Guest for Bundle {
-        async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("bundle", crate::start::all).await
-        }
-    }
 }

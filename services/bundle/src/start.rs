@@ -7,7 +7,10 @@ use tokio::task::JoinSet;
 use crate::{Service, services};
 
 /// Runs the services until all have ended, or one could not begin: then none goes on.
-pub(crate) async fn all(context: Context) -> Result<(), Error> {
+///
+/// # Errors
+/// A setting is wrong, or a service could not begin.
+pub async fn all(context: Context) -> Result<(), Error> {
     let services = Settings::read("MAINSTAY_", services)?;
     let parts = context.parts(services.iter().map(|service| service.name()));
     let mut running = JoinSet::new();

@@ -1,13 +1,9 @@
 //! What every Mainstay service shares: event loop, configuration, health, supervision, logging.
 //!
-//! A service is a component that exports `wasi:cli/run@0.3.0` and hands that call to [`run`]:
+//! A service is a component that exports `wasi:cli/run@0.3.0` and hands that call to [`run`], which [`component!`] does:
 //!
 //! ```ignore
-//! impl wasip3::exports::cli::run::Guest for Cron {
-//!     async fn run() -> Result<(), ()> {
-//!         mainstay_runtime::run("cron", service::start).await
-//!     }
-//! }
+//! mainstay_runtime::component!("cron", service::start);
 //! ```
 //!
 //! Everything in a service runs on one thread, on tokio: sockets, timers and `spawn_local` are tokio's. On a native
@@ -46,3 +42,6 @@ pub mod supervise;
 
 pub use event_loop::Waiting;
 pub use service::{Context, Error, Options, run, run_with};
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub use wasip3;

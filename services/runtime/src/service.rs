@@ -142,6 +142,27 @@ where
     }
 }
 
+/// Makes a crate the component of a service: it exports `wasi:cli/run`, and runs what starts the service by that name.
+///
+/// For a crate that no other uses, since whatever it is linked into has its exports too. Nothing on a native target.
+#[macro_export]
+macro_rules! component {
+    ($name:literal, $start:expr) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            struct Service;
+
+            $crate::wasip3::cli::command::export!(Service);
+
+            impl $crate::wasip3::exports::cli::run::Guest for Service {
+                async fn run() -> Result<(), ()> {
+                    $crate::run($name, $start).await
+                }
+            }
+        };
+    };
+}
+
 async fn service<M, E>(context: Context, main: M) -> Result<(), String>
 where
     M: AsyncFnOnce(Context) -> Result<(), E>,

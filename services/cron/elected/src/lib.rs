@@ -7,8 +7,6 @@
 //! - [`election`]: looks at the lease, and takes it if it is nobody's or up
 //! - [`term`]: the time during which this replica leads: it writes the lease, and the state with it
 //! - `report`: what happens to the connection and to the lease, in the log, in metrics and on the health pages
-//!
-//! The component itself is the last few lines.
 
 pub mod config;
 pub mod election;
@@ -31,20 +29,4 @@ pub async fn start<C: Component>(context: Context, component: C) -> Result<(), E
     let (configuration, election) = config::join(configuration, election)?;
     let election = election.map(|settings| NatsElection::new(&context, settings));
     serve_elected(context, configuration, component, election).await
-}
-
-#[cfg(target_family = "wasm")]
-mod export {
-    struct Cron;
-
-    wasip3::cli::command::export!(Cron);
-
-    impl wasip3::exports::cli::run::Guest for Cron {
-        async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("cron", |context| {
-                crate::start(context, mainstay_cron::component::Imported)
-            })
-            .await
-        }
-    }
 }

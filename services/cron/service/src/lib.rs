@@ -13,8 +13,6 @@
 //! - [`election`]: what it takes to be one of several replicas of which one runs the jobs; `elected` is the loop then
 //! - `admin`: JSON pages for operators
 //! - `report`, `meters`: log lines and metrics
-//!
-//! The component itself is the last few lines: it hands `run` to [`service::start`].
 
 mod admin;
 mod attempts;
@@ -30,19 +28,3 @@ mod report;
 pub mod service;
 
 pub use bindings::mainstay::cron::{events, gate, job, schedule};
-
-#[cfg(all(target_family = "wasm", feature = "component"))]
-mod export {
-    struct Cron;
-
-    wasip3::cli::command::export!(Cron);
-
-    impl wasip3::exports::cli::run::Guest for Cron {
-        async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("cron", |context| {
-                crate::service::start(context, crate::component::Imported)
-            })
-            .await
-        }
-    }
-}

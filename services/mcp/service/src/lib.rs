@@ -9,12 +9,10 @@
 //! - `hub`: the protocol as the tasks share it
 //! - `calls`: calls of components; `offer`: what they have
 //! - `line`: MCP over a connection; `stdio` and `tcp` bring such
-//! - `http`: MCP over HTTP, on the component's own handler or on a port
+//! - [`http`]: MCP over HTTP, on the component's own handler or on a port
 //! - `rotation`: the keys of an issuer, fetched again and again
 //! - `context`: where components speak during a call
 //! - `report`: log lines, metrics and events of what happens
-//!
-//! The component itself is the last few lines: it hands `run` to [`service::start`], and requests to `http`.
 
 mod bindings;
 mod calls;
@@ -26,7 +24,7 @@ mod context;
     allow(dead_code, reason = "components are called in a component only")
 )]
 mod convert;
-mod http;
+pub mod http;
 mod hub;
 mod line;
 mod offer;
@@ -38,33 +36,3 @@ mod stdio;
 mod tcp;
 
 pub use bindings::mainstay::mcp::{completions, events, prompts, resources, tools, types};
-
-#[cfg(all(target_family = "wasm", feature = "component"))]
-mod export {
-    use mainstay_runtime::{Options, Waiting};
-    use wasip3::http::types::{ErrorCode, Request, Response};
-
-    struct Mcp;
-
-    wasip3::cli::command::export!(Mcp);
-    wasip3::http::service::export!(Mcp);
-
-    impl wasip3::exports::cli::run::Guest for Mcp {
-        async fn run() -> Result<(), ()> {
-            // The host enters by the handler too, so nothing may block.
-            let options = Options {
-                waiting: Waiting::ComponentModel,
-            };
-            mainstay_runtime::run_with(options, "mcp", |context| {
-                crate::service::start(context, crate::component::Imported)
-            })
-            .await
-        }
-    }
-
-    impl wasip3::exports::http::handler::Guest for Mcp {
-        async fn handle(request: Request) -> Result<Response, ErrorCode> {
-            crate::http::handler::handle(request).await
-        }
-    }
-}

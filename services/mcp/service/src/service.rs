@@ -91,7 +91,7 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
             async { served.await.map(|never| match never {}) }
         });
     }
-    #[cfg(all(target_family = "wasm", feature = "component"))]
+    #[cfg(target_family = "wasm")]
     http::handler::open(site);
     match rotation {
         None => context.health.ready(),

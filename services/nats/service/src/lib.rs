@@ -11,8 +11,6 @@
 //! - `inbound`: messages to the component, from core NATS and from JetStream
 //! - `watch`: changes of key-value buckets to the component
 //! - `report`: log lines, metrics and events of what happens
-//!
-//! The component itself is the last few lines: it hands `run` to [`service::start`].
 
 mod bindings;
 pub mod component;
@@ -24,19 +22,3 @@ pub mod service;
 mod watch;
 
 pub use bindings::mainstay::nats::{events, filter, handler, watcher};
-
-#[cfg(all(target_family = "wasm", feature = "component"))]
-mod export {
-    struct Nats;
-
-    wasip3::cli::command::export!(Nats);
-
-    impl wasip3::exports::cli::run::Guest for Nats {
-        async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("nats", |context| {
-                crate::service::start(context, crate::component::Imported)
-            })
-            .await
-        }
-    }
-}

@@ -16,8 +16,6 @@
 //! - `tail`: traces that wait until they are decided
 //! - `export`: from the queue to the collector
 //! - `report`: log lines, metrics and events of what happens
-//!
-//! The component itself is the last few lines: it hands `run` to [`service::start`].
 
 mod bindings;
 mod coding;
@@ -36,19 +34,3 @@ mod tail;
 mod tests;
 
 pub use bindings::mainstay::otel::{events, processor};
-
-#[cfg(all(target_family = "wasm", feature = "component"))]
-mod component_export {
-    struct Otel;
-
-    wasip3::cli::command::export!(Otel);
-
-    impl wasip3::exports::cli::run::Guest for Otel {
-        async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("otel", |context| {
-                crate::service::start(context, crate::component::Imported)
-            })
-            .await
-        }
-    }
-}

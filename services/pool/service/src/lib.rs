@@ -13,8 +13,6 @@
 //! - `postgres`, `redis`, `tcp`: the three modes
 //! - `leases`: the port of `pool-client.wasm`
 //! - `admin`: pause, resume, drain, reconnect, figures
-//!
-//! The component itself is the last few lines: it hands `run` to [`service::start`].
 
 mod admin;
 mod bindings;
@@ -30,19 +28,3 @@ mod tcp;
 mod upstream;
 
 pub use bindings::mainstay::socket_pool::hooks;
-
-#[cfg(all(target_family = "wasm", feature = "component"))]
-mod export {
-    struct Pool;
-
-    wasip3::cli::command::export!(Pool);
-
-    impl wasip3::exports::cli::run::Guest for Pool {
-        async fn run() -> Result<(), ()> {
-            mainstay_runtime::run("pool", |context| {
-                crate::service::start(context, crate::component::Imported)
-            })
-            .await
-        }
-    }
-}

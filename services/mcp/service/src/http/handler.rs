@@ -24,8 +24,11 @@ pub(crate) fn open(site: Rc<Site>) {
     SITE.set(Some(site));
 }
 
-/// Answers a request.
-pub(crate) async fn handle(request: Request) -> Result<Response, ErrorCode> {
+/// Answers a request; 503 before the service has started.
+///
+/// # Errors
+/// The host does not take the answer.
+pub async fn handle(request: Request) -> Result<Response, ErrorCode> {
     let Some(site) = SITE.with_borrow(Clone::clone) else {
         return whole(Whole::empty(503));
     };

@@ -3,8 +3,8 @@
 //! - [`port`]: a port of the workload's loopback
 //! - `handler`: `wasi:http/handler`, which the host calls
 
-#[cfg(all(target_family = "wasm", feature = "component"))]
-pub(crate) mod handler;
+#[cfg(target_family = "wasm")]
+pub mod handler;
 pub(crate) mod port;
 
 use std::rc::Rc;
