@@ -1,5 +1,6 @@
 //! `host-test inspect`: what a component needs, gives, and can do without.
 
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use mainstay_compose::Inspection;
@@ -13,10 +14,14 @@ use super::value::read_component;
 /// When the file cannot be read or is not a component.
 pub(super) fn execute(arguments: &InspectArguments) -> anyhow::Result<ExitCode> {
     let inspection = Inspection::of(&read_component(&arguments.component)?)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&inspection)?);
+    let text = if arguments.json {
+        format!("{}\n", serde_json::to_string_pretty(&inspection)?)
     } else {
-        print!("{inspection}");
+        inspection.to_string()
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Who reads it, `head` for one, has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
     }
-    Ok(ExitCode::SUCCESS)
 }

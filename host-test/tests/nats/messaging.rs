@@ -1,5 +1,5 @@
-//! Components of `wasmcloud:messaging` as they are, with messages of a real server: by `nats-messaging.wasm`, and by
-//! `messaging-sync-adapter.wasm` beside it.
+//! Components of `wasmcloud:messaging` as they are, with messages of a real server: by `nats-messaging.wasm`, and with
+//! `messaging-sync-adapter.wasm` beside it or beside `nats.wasm`.
 
 use crate::support;
 use std::time::{Duration, Instant};
@@ -20,7 +20,16 @@ fn asynchronous(server: &NatsServer) -> Builder {
 
 /// A handler of the synchronous revision.
 fn synchronous(server: &NatsServer) -> Builder {
-    service("nats-messaging", server)
+    synchronous_with("nats", server)
+}
+
+/// One that the service calls by the asynchronous revision.
+fn synchronous_behind_asynchronous(server: &NatsServer) -> Builder {
+    synchronous_with("nats-messaging", server)
+}
+
+fn synchronous_with(artefact: &str, server: &NatsServer) -> Builder {
+    service(artefact, server)
         .component("messaging-sync-adapter")
         .component("test/nats-messaging-sync")
         .component("nats-client")
@@ -89,6 +98,7 @@ async fn a_request_is_answered_by_publishing_to_its_reply_subject() {
     for (builder, name) in [
         (asynchronous as fn(&NatsServer) -> Builder, "asynchronous"),
         (synchronous, "synchronous"),
+        (synchronous_behind_asynchronous, "synchronous behind asynchronous"),
     ] {
         let server = NatsServer::start().unwrap();
         let workload = builder(&server).environment("NATS_SUBJECTS", "ask.>").start();
@@ -162,16 +172,22 @@ async fn retry_is_delivered_again_and_reject_and_other_are_not() {
 
 #[tokio::test]
 async fn a_synchronous_handler_s_error_is_not_delivered_again() {
-    let (workload, letters) = handled(synchronous, &["fail no stock", "good"]).await;
-    assert_eq!(count(&workload, "begin orders.fail"), 1, "{}", printed(&workload));
-    assert_eq!(count(&workload, "end orders.good"), 1);
-    assert_eq!(letters, ["orders.fail: rejected by the handler"]);
-    assert!(log(&workload).contains("default: no stock"), "{}", log(&workload));
+    for builder in [
+        synchronous as fn(&NatsServer) -> Builder,
+        synchronous_behind_asynchronous,
+    ] {
+        let (workload, letters) = handled(builder, &["fail no stock", "good"]).await;
+        assert_eq!(count(&workload, "begin orders.fail"), 1, "{}", printed(&workload));
+        assert_eq!(count(&workload, "end orders.good"), 1);
+        assert_eq!(letters, ["orders.fail: rejected by the handler"]);
+        assert!(log(&workload).contains("default: no stock"), "{}", log(&workload));
+    }
 }
 
 #[tokio::test]
 async fn slow_handlers_of_either_revision_hold_up_nobody_else() {
-    for builder in [asynchronous as fn(&NatsServer) -> Builder, synchronous] {
+    let builders = [asynchronous, synchronous, synchronous_behind_asynchronous] as [fn(&NatsServer) -> Builder; 3];
+    for builder in builders {
         let server = NatsServer::start().unwrap();
         let workload = builder(&server)
             .environment("NATS_SUBJECTS", "ask.>")

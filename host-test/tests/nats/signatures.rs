@@ -79,4 +79,17 @@ fn the_adapter_calls_a_handler_of_the_synchronous_revision() {
             "wasmcloud:messaging/handler@0.2.0 of user"
         ]
     );
+    assert_eq!(
+        links(
+            Some(&ours("nats")),
+            &[
+                users("export wasmcloud:messaging/handler@0.2.0;"),
+                ours("messaging-sync-adapter")
+            ]
+        ),
+        [
+            "mainstay:nats/handler@0.1.0 of messaging-sync-adapter",
+            "wasmcloud:messaging/handler@0.2.0 of user"
+        ]
+    );
 }

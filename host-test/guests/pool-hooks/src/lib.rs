@@ -1,4 +1,4 @@
-//! Teaches the pool a line protocol that nobody else speaks. See `host-test/tests/pool_hooks.rs` for its server.
+//! Teaches the pool a line protocol that nobody else speaks. See `host-test/tests/pool/hooks.rs` for its server.
 //!
 //! | the pool | the server |
 //! |---|---|

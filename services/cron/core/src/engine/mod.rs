@@ -57,7 +57,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            in_flight: 256,
+            in_flight: 64,
             grace: Duration::from_secs(5),
             handover: Duration::ZERO,
         }

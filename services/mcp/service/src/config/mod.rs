@@ -75,7 +75,7 @@ impl Configuration {
             timeout: settings.or("timeout", second * 60, |value| {
                 value.duration(second / 1000..=second * 86_400)
             })?,
-            max_in_flight: settings.or("max_in_flight", 256, |value| value.integer(1..=10_000))?,
+            max_in_flight: settings.or("max_in_flight", 64, |value| value.integer(1..=10_000))?,
         })
     }
 }

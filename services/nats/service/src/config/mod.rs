@@ -61,7 +61,7 @@ impl Configuration {
         let health = health::address(settings)?;
         let connection = Connection::read(settings)?;
         let endpoint = Endpoint::read(settings)?;
-        let max_in_flight = settings.or("max_in_flight", 256, |value| value.integer(1..=10_000))?;
+        let max_in_flight = settings.or("max_in_flight", 64, |value| value.integer(1..=10_000))?;
         let mut subscriptions = Vec::new();
         subscriptions.extend(Subscription::read_single(settings)?);
         subscriptions.extend(settings.tables("subscription", Subscription::read)?);
