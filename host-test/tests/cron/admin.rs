@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
-use crate::common::service;
-use crate::support::{admin, all, lines_of, logged};
 use mainstay_host_test::workload::{Phase, Workload};
 use serde_json::json;
+
+use crate::common::service;
+use crate::support::{admin, all, lines_of, logged};
 
 /// The rows of `host-test jobs`, without the blanks between columns.
 fn table(workload: &Workload) -> Vec<String> {

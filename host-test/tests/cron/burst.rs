@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use mainstay_host_test::workload::{Phase, Workload};
+
 use crate::common::{DEADLINE, service};
 use crate::support::metrics;
-use mainstay_host_test::workload::{Phase, Workload};
 
 const JOBS: usize = 20_000;
 

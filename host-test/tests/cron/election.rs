@@ -1,7 +1,6 @@
 //! Three replicas of cron that elect one of them: the leader is killed fifty times, and no tick is lost, and none starts
 //! twice.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +8,14 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::process::HostProcess;
 use jiff::Timestamp;
 use mainstay_peers::NatsServer;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
+
+use crate::common;
+use crate::common::process::HostProcess;
 
 const REPLICAS: usize = 3;
 const KILLS: usize = 50;

@@ -1,13 +1,13 @@
 //! Jobs that take the service down, hang or fail, and a service that comes back: what was claimed is run.
 
-use crate::common;
 use std::fs;
 use std::time::Duration;
 
-use crate::common::service;
-use crate::support::{admin, all, lines, lines_of, logged, metrics, said};
 use mainstay_host_test::workload::{Phase, Workload};
 use serde_json::json;
+
+use crate::common::{self, service};
+use crate::support::{admin, all, lines, lines_of, logged, metrics, said};
 
 /// Cron with the faulty job and a state folder.
 fn faulty(folder: &std::path::Path, jobs: &str) -> Workload {

@@ -1,13 +1,14 @@
 //! kill -9 of the host, 200 times at random instants under load: no tick is lost, and none that is over runs again.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::common::process::HostProcess;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+
+use crate::common;
+use crate::common::process::HostProcess;
 
 const KILLS: usize = 200;
 const JOBS: usize = 12;

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use mainstay_host_test::workload::Phase;
+
 use crate::common::{Builder, component_path, ended, service};
 use crate::support::{all, lines_of, logged};
-use mainstay_host_test::workload::Phase;
 
 fn cron(folder: &Path) -> Builder {
     service("cron")

@@ -1,8 +1,9 @@
 //! Cron's ticks as components see them: one callback, all of them, an unmodified component, no workload at all.
 
+use mainstay_host_test::workload::Phase;
+
 use crate::common::service;
 use crate::support::{lines, lines_of, logged, said};
-use mainstay_host_test::workload::Phase;
 
 #[tokio::test]
 async fn a_component_is_called_at_each_tick_and_told_all_about_it() {

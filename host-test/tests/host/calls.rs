@@ -1,8 +1,8 @@
 //! Calls from one component into another: what runs where, and how much of it at a time.
 
-use crate::common;
-use crate::common::{Builder, service};
 use mainstay_host_test::workload::{Phase, Status};
+
+use crate::common::{self, Builder, service};
 
 fn caller(arguments: &[&str]) -> Builder {
     service("test/link-caller").arguments(arguments)

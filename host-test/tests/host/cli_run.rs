@@ -1,13 +1,13 @@
 //! `host-test run` as its user sees it: what it prints and where, its exit code, how it is stopped.
 
-use crate::common;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use crate::common::DEADLINE;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::common::{self, DEADLINE};
 
 /// A manifest with one service, in a directory of its own.
 struct Manifest {

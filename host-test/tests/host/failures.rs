@@ -1,10 +1,10 @@
 //! Callees and services that fail: what becomes of the workload, and what it says.
 
-use crate::common;
 use std::time::{Duration, Instant};
 
-use crate::common::{Builder, DEADLINE, service};
 use mainstay_host_test::workload::Phase;
+
+use crate::common::{self, Builder, DEADLINE, service};
 
 fn calling(arguments: &[&str]) -> Builder {
     service("test/link-caller")

@@ -1,6 +1,5 @@
 //! `fit` and `join` with the components that users get.
 
-use crate::common;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -9,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use mainstay_compose::{Component, Host, fit, join};
 use mainstay_host_test::workload::spec::Service;
 use mainstay_host_test::workload::{Phase, Workload};
+
+use crate::common;
 
 /// A component of `target/components`.
 fn component(name: &str) -> Component {

@@ -1,11 +1,12 @@
 //! `health.wasm` in a workload: what a probe is answered for a service that lives, dies, or misbehaves.
 
-use crate::common;
 use std::time::Duration;
 
 use mainstay_host_test::workload::{Phase, Workload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::common;
 
 /// The whole answer to a request, sent as a probe does.
 async fn ask(workload: &Workload, request: &str) -> String {

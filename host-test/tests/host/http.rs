@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use crate::common::{DEADLINE, without_service};
 use mainstay_host_test::workload::{Phase, Workload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::common::{DEADLINE, without_service};
 
 /// Status line and body.
 async fn request(address: SocketAddr, head: &str, body: &str) -> (String, String) {

@@ -1,10 +1,11 @@
 //! Compiled components are kept, and never mistaken for others.
 
-use crate::common;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mainstay_host_test::workload::{Host, Workload};
+
+use crate::common;
 
 fn kept(cache: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(cache)

@@ -1,9 +1,10 @@
 //! `host-test inspect` with the components that users get.
 
-use crate::common;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use crate::common;
 
 fn inspect(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_host-test"))

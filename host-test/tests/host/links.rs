@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{Builder, service, without_service};
 use mainstay_host_test::workload::spec::{Component, Service};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+
+use crate::common::{Builder, service, without_service};
 
 fn error(builder: &Builder) -> String {
     match builder.try_start() {

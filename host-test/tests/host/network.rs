@@ -1,13 +1,13 @@
 //! Each workload has a loopback of its own, and nothing else unless it is granted.
 
-use crate::common;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use crate::common::{DEADLINE, service};
 use mainstay_host_test::workload::Workload;
 use mainstay_host_test::workload::spec::Resources;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{self, DEADLINE, service};
 
 /// What a component sees when it looks, with these grants.
 async fn look(at: &str, grant: impl FnOnce(&mut Resources)) -> String {

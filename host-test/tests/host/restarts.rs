@@ -1,11 +1,11 @@
 //! Restarts: a new store each time, a budget, back-off, and a status that tells.
 
-use crate::common;
 use std::time::Duration;
 
-use crate::common::{DEADLINE, service};
 use mainstay_host_test::workload::{Phase, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{self, DEADLINE, service};
 
 #[tokio::test]
 async fn a_restarted_service_has_a_new_store() {

@@ -1,9 +1,10 @@
 //! The event loop of `mainstay-runtime`, as a service on a host sees it. The probe measures from within and says what
 //! it saw by one line of JSON.
 
-use crate::common;
 use mainstay_host_test::workload::Phase;
 use serde_json::Value;
+
+use crate::common;
 
 /// The probe with the callee composed in: its calls never leave the store.
 fn composed(mode: &str) -> (tempfile::NamedTempFile, common::Builder) {

@@ -1,9 +1,10 @@
 //! The dialer and resolver of `mainstay-runtime` in a guest, against TLS servers on this machine.
 
-use crate::common;
-use crate::tls_server::{Authority, Options, TlsServer, VERSIONS};
 use mainstay_host_test::workload::Phase;
 use serde_json::Value;
+
+use crate::common;
+use crate::tls_server::{Authority, Options, TlsServer, VERSIONS};
 
 const NAME: &str = "nats.example";
 

@@ -1,8 +1,9 @@
 //! What every service has from `mainstay-runtime`: its end, its log lines and its health pages, on a host.
 
-use crate::common;
 use mainstay_host_test::workload::{Phase, Workload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common;
 
 const HEALTH_PORT: u16 = 8081;
 

@@ -1,9 +1,10 @@
 //! What a guest sees of its host: environment, arguments, configuration, files, standard streams.
 
-use crate::common::{Builder, service};
 use mainstay_host_test::workload::Phase;
 use mainstay_host_test::workload::spec::{Mount, Volume, VolumeSource};
 use mainstay_host_test::workload::stdio::Input;
+
+use crate::common::{Builder, service};
 
 /// What a component sees.
 fn looking(at: &[&str]) -> Builder {

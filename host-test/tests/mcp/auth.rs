@@ -1,12 +1,9 @@
 //! Tokens whose keys the service fetches from their issuer, a server of HTTP or HTTPS that is started here.
 
-use crate::{common, support};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::common::{Builder, DEADLINE};
-use crate::support::exchange::Exchange;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mainstay_host_test::workload::Workload;
@@ -18,6 +15,10 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+
+use crate::common::{self, Builder, DEADLINE};
+use crate::support;
+use crate::support::exchange::Exchange;
 
 const HOST: &str = "host.wasmcloud.internal";
 

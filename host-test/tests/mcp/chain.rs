@@ -1,12 +1,12 @@
 //! Tools of several components: one that stands before another's, and those of two that do not know of each other.
 
-use crate::common;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::common::component_path;
-use crate::support::{ready, tcp};
 use serde_json::json;
+
+use crate::common::{self, component_path};
+use crate::support::{ready, tcp};
 
 #[tokio::test]
 async fn a_tool_made_of_two_others_hides_them() {

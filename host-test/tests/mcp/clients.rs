@@ -1,12 +1,13 @@
 //! The official Python client and the Inspector, against the service over stdio and over HTTP, in both eras.
 
-use crate::support;
 use std::path::Path;
 
-use crate::common::DEADLINE;
 use mainstay_peers::tools;
 use serde_json::{Value, json};
 use tokio::process::Command;
+
+use crate::common::DEADLINE;
+use crate::support;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mcp/client.py");
 

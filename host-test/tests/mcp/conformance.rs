@@ -2,12 +2,13 @@
 //!
 //! Nothing is expected to fail: there is no baseline.
 
-use crate::{common, support};
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use mainstay_peers::tools;
 use serde_json::Value;
+
+use crate::{common, support};
 
 /// Scenarios that the suite runs for a revision, those that it does not score among them.
 struct Requirements {

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use crate::common::DEADLINE;
-use crate::support::exchange::Exchange;
-use crate::support::{everything, ready};
 use mainstay_host_test::workload::Workload;
 use serde_json::json;
 use tokio::net::TcpStream;
+
+use crate::common::DEADLINE;
+use crate::support::exchange::Exchange;
+use crate::support::{everything, ready};
 
 const PORT: u16 = 8091;
 

@@ -1,13 +1,13 @@
 //! MCP over stdio and TCP: what no conformance suite covers.
 
-use crate::{common, support};
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use crate::common::DEADLINE;
-use crate::support::{Lines, everything, ready, tcp};
 use serde_json::{Value, json};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::common::{self, DEADLINE};
+use crate::support::{self, Lines, everything, ready, tcp};
 
 const PORT: u16 = 8090;
 

@@ -1,6 +1,5 @@
 //! rmcp, the official client in Rust, against the service over stdio, TCP and HTTP, in both eras.
 
-use crate::{common, support};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,6 +16,8 @@ use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt as _, ErrorData,
 use serde_json::{Value, json};
 use tokio::net::{TcpStream, UnixListener};
 use tokio::process::Command;
+
+use crate::{common, support};
 
 /// A client that answers questions by "Ada".
 #[derive(Clone, Default)]

@@ -1,14 +1,14 @@
 //! Components of wasmCP, as they are, behind the adapters.
 
-use crate::{common, dummy, support};
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{Builder, component_path};
-use crate::dummy::{links, ours};
-use crate::support::{ready, tcp};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::common::{self, Builder, component_path};
+use crate::dummy::{self, links, ours};
+use crate::support::{self, ready, tcp};
 
 /// wasmCP's own signatures.
 const WASMCP: &str = include_str!("wasmcp.wit");

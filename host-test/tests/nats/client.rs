@@ -2,17 +2,17 @@
 //!
 //! A component that exports HTTP calls it as the tests' requests say, so that there is no need of NATS to ask for a call.
 
-use crate::{common, support};
 use std::time::{Duration, Instant};
 
-use crate::common::{Builder, DEADLINE};
-use crate::support::{client, eventually, metric, ready, service};
 use async_nats::jetstream::{self, kv, stream};
 use futures::StreamExt;
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::NatsServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::common::{self, Builder, DEADLINE};
+use crate::support::{self, client, eventually, metric, ready, service};
 
 /// A workload with the client and a component that calls it. `pool` of the client's instances stay warm.
 fn caller(server: &NatsServer, pool: u32) -> Builder {

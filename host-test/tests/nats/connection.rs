@@ -1,12 +1,13 @@
 //! The connection to the server: servers that come and go, what waits meanwhile, and what is not sent at all.
 
-use crate::{common, support};
 use std::time::Duration;
 
-use crate::support::{client, eventually, handler, log, metric, page, ready, with, works};
 use mainstay_host_test::workload::{Phase, Workload};
 use mainstay_peers::NatsServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common;
+use crate::support::{self, client, eventually, handler, log, metric, page, ready, with, works};
 
 #[tokio::test]
 async fn a_server_that_is_not_there_at_start_is_a_state() {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{client, count, eventually, handler, log, metric, printed, ready};
 use async_nats::HeaderMap;
 use mainstay_peers::NatsServer;
+
+use crate::support::{client, count, eventually, handler, log, metric, printed, ready};
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use crate::support::{are_secret, eventually, log, metric, page, ready, with, works};
 use base64::Engine as _;
 use mainstay_host_test::workload::{Phase, Workload};
 use mainstay_peers::NatsServer;
+
+use crate::support::{are_secret, eventually, log, metric, page, ready, with, works};
 
 /// A wrong credential is told once, as an error.
 async fn is_refused(workload: &Workload) {

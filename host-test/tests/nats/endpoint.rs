@@ -1,11 +1,8 @@
 //! The loopback endpoint: clients that know nothing of this project, what they may do, and what is no client at all.
 
-use crate::{common, malformed};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::{Builder, DEADLINE};
-use crate::support::{client, eventually, log, loopback_client, metric, ready, service};
 use async_nats::jetstream;
 use futures::StreamExt;
 use mainstay_host_test::workload::Workload;
@@ -13,6 +10,10 @@ use mainstay_peers::{NatsServer, tools};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
+
+use crate::common::{self, Builder, DEADLINE};
+use crate::malformed;
+use crate::support::{client, eventually, log, loopback_client, metric, ready, service};
 
 /// The service with the endpoint alone. It imports a handler, so there has to be one.
 fn endpoint(server: &NatsServer, publish: &str, subscribe: &str) -> Builder {

@@ -1,11 +1,12 @@
 //! Messages of JetStream to a component: acknowledged after the call, delivered again, given up, never lost.
 
-use crate::common;
-use crate::support::{client, count, eventually, handler, log, page, printed, ready};
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, consumer, stream};
 use futures::StreamExt;
 use mainstay_peers::NatsServer;
+
+use crate::common;
+use crate::support::{client, count, eventually, handler, log, page, printed, ready};
 
 /// A server with the streams `ORDERS` (`orders.>`) and `DEAD` (`dead.>`).
 async fn server() -> (NatsServer, jetstream::Context) {

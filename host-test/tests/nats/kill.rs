@@ -3,14 +3,12 @@
 //!
 //! `MAINSTAY_KILL_MESSAGES` sets another number of messages.
 
-use crate::{common, support};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::common::process::HostProcess;
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, consumer, stream};
 use futures::StreamExt;
@@ -18,6 +16,9 @@ use futures::future::join_all;
 use mainstay_peers::NatsServer;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+
+use crate::common::process::HostProcess;
+use crate::{common, support};
 
 const KILLS: usize = 100;
 const MESSAGES: usize = 100_000;

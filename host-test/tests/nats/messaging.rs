@@ -1,15 +1,15 @@
 //! Components of `wasmcloud:messaging` as they are, with messages of a real server: by `nats-messaging.wasm`, and with
 //! `messaging-sync-adapter.wasm` beside it or beside `nats.wasm`.
 
-use crate::support;
 use std::time::{Duration, Instant};
 
-use crate::common::Builder;
-use crate::support::{client, count, eventually, log, loopback_client, printed, ready, service};
 use async_nats::jetstream::{self, consumer, stream};
 use futures::StreamExt;
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::NatsServer;
+
+use crate::common::Builder;
+use crate::support::{self, client, count, eventually, log, loopback_client, printed, ready, service};
 
 /// A handler of the asynchronous revision. No grant: what it may publish is what it was asked.
 fn asynchronous(server: &NatsServer) -> Builder {

@@ -1,9 +1,10 @@
 //! Components of wasmCloud's own messaging interfaces link with the client, the service and the adapter: names, order and
 //! types are the same, `async` where it is there.
 
+use mainstay_compose::Component;
+
 use crate::dummy;
 use crate::dummy::{links, ours};
-use mainstay_compose::Component;
 
 /// The signatures of `wasmcloud:messaging` as wasmCloud has them (wash-runtime 2.7, `wit/deps`), and nothing else of it.
 const MESSAGING: &str = "

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{are_secret, eventually, log, metric, ready, with};
 use mainstay_peers::NatsServer;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+
+use crate::support::{are_secret, eventually, log, metric, ready, with};
 
 const NAME: &str = "host.wasmcloud.internal";
 

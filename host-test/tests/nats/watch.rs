@@ -1,13 +1,13 @@
 //! Changes of key-value buckets as callbacks: the present values first, then each change, in order, none left out.
 
-use crate::common;
-use crate::common::Builder;
-use crate::support::{client, count, eventually, log, metric, page, printed, ready, service};
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{self, kv};
 use futures::StreamExt;
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::NatsServer;
+
+use crate::common::{self, Builder};
+use crate::support::{client, count, eventually, log, metric, page, printed, ready, service};
 
 fn watcher(server: &NatsServer, watch: &str) -> Builder {
     service("nats-open", server)

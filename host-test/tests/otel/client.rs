@@ -1,18 +1,18 @@
 //! `otel-client.wasm`: what a component says by `wasi:otel` arrives as OTLP, and a sidecar that is not well costs little.
 
-use crate::{common, support};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::common::{DEADLINE, without_service};
-use crate::support::difference::assert_same;
-use crate::support::send::message;
-use crate::support::{arrived, emitted, sidecar};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use mainstay_collector::{Answer, Collector, Encoding, Signal};
 use mainstay_host_test::workload::Workload;
 use prost::Message as _;
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::common::{self, DEADLINE, without_service};
+use crate::support::difference::assert_same;
+use crate::support::send::message;
+use crate::support::{self, arrived, emitted, sidecar};
 
 /// A workload of the emitter and the client, without a sidecar.
 fn alone() -> Workload {

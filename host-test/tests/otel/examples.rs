@@ -1,7 +1,5 @@
 //! The components of `examples/otel`: one with OpenTelemetry's SDK, one with `wasi:otel`, and one trace of both.
 
-use crate::common;
-use crate::support::{arrived, receiver, sidecar};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use mainstay_collector::{Collector, Encoding, Signal};
@@ -10,6 +8,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::net::TcpStream;
+
+use crate::common;
+use crate::support::{arrived, receiver, sidecar};
 
 async fn workload(collector: &Collector) -> Workload {
     let workload = sidecar(collector, Encoding::Protobuf)

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use crate::support::difference::{assert_same, differences};
-use crate::support::send::{accepted, message, send};
-use crate::support::{ENCODINGS, arrived, fixtures, items, receiver, sidecar, sidecar_to};
 use mainstay_collector::{Collector, Encoding, Signal};
 use mainstay_peers::Rotel;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, Value};
+
+use crate::support::difference::{assert_same, differences};
+use crate::support::send::{accepted, message, send};
+use crate::support::{ENCODINGS, arrived, fixtures, items, receiver, sidecar, sidecar_to};
 
 /// Fields of the profiles signal, which shares its messages; in the three others they must not be set.
 const OF_PROFILES: [&str; 2] = ["string_value_strindex", "key_strindex"];

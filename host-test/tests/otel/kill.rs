@@ -1,6 +1,5 @@
 //! kill -9 of the host while the sidecar takes spans, with a queue on a volume: what was acknowledged arrives.
 
-use crate::common;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -13,6 +12,8 @@ use std::time::{Duration, Instant};
 use mainstay_otel_core::Signal;
 use mainstay_otel_core::wire::{Fields, Limits, Value, put_bytes, split};
 use rand::Rng;
+
+use crate::common;
 
 const KILLS: usize = 30;
 

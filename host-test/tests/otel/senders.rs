@@ -1,9 +1,10 @@
 //! The SDKs of others hand their telemetry to the sidecar: what arrives is what they send to a collector directly.
 
+use mainstay_collector::{Collector, Encoding, Signal};
+
 use crate::support::difference::assert_same;
 use crate::support::script::{node, python};
 use crate::support::{arrived, items, receiver, sidecar};
-use mainstay_collector::{Collector, Encoding, Signal};
 
 /// Runs a sender, which hands the same to a collector and to the sidecar, and compares what arrives.
 async fn sends<F: Future<Output = ()>>(into: Encoding, out: Encoding, sender: impl FnOnce(String, String) -> F) {

@@ -1,9 +1,9 @@
 //! tokio-postgres, redis-rs and sqlx in components that live for one request.
 
-use crate::support;
-use crate::support::visit;
 use mainstay_peers::{Postgres, Redis, postgres};
 use tokio::task::JoinSet;
+
+use crate::support::{self, visit};
 
 #[tokio::test]
 async fn drivers_in_short_lived_components_share_the_pools_connections() {

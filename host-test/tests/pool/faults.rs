@@ -1,13 +1,14 @@
 //! PostgreSQL that is killed, cut, away, or not who it should be; and the pool that stands before it.
 
-use crate::{common, support};
 use std::time::{Duration, Instant};
 
-use crate::support::{before_postgres, eventually, figures, log, metric, psql, ready, run, succeed};
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::{Postgres, postgres};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
+
+use crate::common;
+use crate::support::{self, before_postgres, eventually, figures, log, metric, psql, ready, run, succeed};
 
 /// One query, by a client of its own.
 async fn ask(workload: &Workload) -> support::Ran {

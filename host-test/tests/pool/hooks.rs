@@ -1,11 +1,11 @@
 //! A component teaches the pool a protocol that it does not know.
 
-use crate::common::Builder;
-use crate::line_server::{Lines, Manner, SECRET};
-use crate::support::{eventually, figures, operate, ready};
-use crate::{common, support};
 use mainstay_host_test::workload::{Phase, Workload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{self, Builder};
+use crate::line_server::{Lines, Manner, SECRET};
+use crate::support::{self, eventually, figures, operate, ready};
 
 const LOGIN: Manner = Manner {
     login: true,

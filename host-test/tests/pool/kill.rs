@@ -1,15 +1,15 @@
 //! The service is killed under load: no session and no lock stays behind, and the next service serves at once.
 
-use crate::common;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::DEADLINE;
-use crate::common::process::HostProcess;
 use mainstay_peers::{Postgres, postgres, tools};
+
+use crate::common::process::HostProcess;
+use crate::common::{self, DEADLINE};
 
 const KILLS: usize = 3;
 

@@ -1,16 +1,17 @@
 //! Connections as values: a component with `pool-client.wasm` in it.
 
-use crate::{common, support};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use crate::line_server::{Lines, Manner};
-use crate::support::{eventually, figures, operate, ready};
 use mainstay_compose::{Component, chain};
 use mainstay_host_test::workload::Workload;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::common;
+use crate::line_server::{Lines, Manner};
+use crate::support::{self, eventually, figures, operate, ready};
 
 /// The component that requests tell what to do, with the client composed in: a lease belongs to who holds it, and so cannot
 /// pass between the instances of a workload.

@@ -1,10 +1,11 @@
 //! PostgreSQL through the pool: clients that know nothing of it, and a real server.
 
-use crate::support::{
-    before_postgres, eventually, figures, log, metric, operate, pgbench, psql, python, ready, run, succeed,
-};
-use crate::{common, support};
 use mainstay_peers::{Postgres, postgres};
+
+use crate::common;
+use crate::support::{
+    self, before_postgres, eventually, figures, log, metric, operate, pgbench, psql, python, ready, run, succeed,
+};
 
 #[tokio::test]
 async fn psql_runs_unmodified_and_needs_no_password() {

@@ -1,14 +1,15 @@
 //! Redis through the pool: clients that know nothing of it, and a real server.
 
-use crate::{common, support};
 use std::time::Instant;
 
-use crate::support::{before_redis, figures, log, metric, python, ready, redis_program, succeed};
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::Redis;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::common;
+use crate::support::{self, before_redis, figures, log, metric, python, ready, redis_program, succeed};
 
 #[tokio::test]
 async fn redis_py_runs_unmodified() {

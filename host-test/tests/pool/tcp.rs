@@ -1,10 +1,11 @@
 //! Bytes through the pool: a connection is as a direct one would be.
 
-use crate::support::{figures, ready};
-use crate::{common, support};
 use mainstay_host_test::workload::Workload;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::common;
+use crate::support::{self, figures, ready};
 
 /// A server that greets with a number, and sends back what it is sent, to the end.
 async fn echo() -> u16 {

@@ -1,17 +1,17 @@
 //! TLS to Redis and PostgreSQL, with a certificate of the pool's own.
 
-use crate::common::Builder;
-use crate::{common, support};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::support::{eventually, log, psql, run, succeed};
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::{Postgres, Redis, postgres};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{self, Builder};
+use crate::support::{self, eventually, log, psql, run, succeed};
 
 const NAME: &str = "host.wasmcloud.internal";
 
