@@ -17,6 +17,9 @@ use tokio::net::TcpStream;
 /// Longer than anything here takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
+/// Calls of the job at once, and so many instances are kept warm for them.
+const AT_ONCE: u32 = 256;
+
 /// Where the service's metrics are, within its workload.
 const HEALTH_PORT: u16 = 8081;
 
@@ -108,6 +111,7 @@ impl Bench {
         };
         let environment = &mut service.resources.environment;
         environment.insert("CRON_CONFIG".to_owned(), "/config/cron.toml".to_owned());
+        environment.insert("CRON_IN_FLIGHT".to_owned(), AT_ONCE.to_string());
         environment.insert("MAINSTAY_LOG".to_owned(), self.log.clone());
         if setting.state {
             environment.insert("CRON_STATE".to_owned(), "/state".to_owned());
@@ -133,7 +137,7 @@ impl Bench {
         };
         let components = match setting.callee {
             Callee::Fresh => vec![job(0)],
-            Callee::Warm => vec![job(256)],
+            Callee::Warm => vec![job(AT_ONCE)],
             Callee::Composed => Vec::new(),
         };
         Ok(Spec {

@@ -29,6 +29,7 @@ async fn twenty_thousand_jobs_due_together_lose_no_run_and_keep_each_job_s_order
         .volume(folder.path(), "/cron")
         .environment("CRON_CONFIG", "/cron/cron.toml")
         .environment("CRON_STATE", "/cron/state")
+        .environment("CRON_IN_FLIGHT", "256")
         .environment("MAINSTAY_LOG", "warn")
         .start();
     succeeded(&workload, JOBS * TICKS).await;
