@@ -24,11 +24,10 @@ pub(crate) fn run(workspace: &Workspace, name: &str, arguments: &[String]) -> Re
 
     // The dev profile optimises what is measured. With it, and with all crates in view, features are those of tests, so
     // that Wasmtime is built once for both.
-    let natives = workspace.natives().map(|native| native.name.as_str());
     let mut command = cargo();
     command
         .args(["bench", "--quiet", "--profile=dev"])
-        .args(packages(natives))
+        .args(packages(workspace.native_names()))
         .args(["--bench", name, "--"])
         .args(arguments)
         .current_dir(&workspace.root);

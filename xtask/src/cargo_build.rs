@@ -56,11 +56,10 @@ pub(crate) fn run(step: &mut Step, command: &mut Command) -> Result<Files> {
 pub(crate) fn binary(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
     let mut step = Step::start(format!("build {name}"));
     step.expect(dependencies(&[package], None, "normal,build")?.len() as u64);
-    let natives = workspace.natives().map(|package| package.name.as_str());
     let mut command = cargo();
     command
         .args(["build", "--bin", name])
-        .args(workspace::packages(natives))
+        .args(workspace::packages(workspace.native_names()))
         .current_dir(&workspace.root);
     let files = run(&mut step, &mut command)?;
     let is_program = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == name);

@@ -12,7 +12,7 @@ use crate::{cargo_build, process, references, toolchain};
 /// Runs every check, so that one run tells of everything, and then fails if one did.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     toolchain::prepare()?;
-    let natives: Vec<&str> = workspace.natives().map(|package| package.name.as_str()).collect();
+    let natives = workspace.native_names();
     let components: Vec<&str> = workspace.guests().map(|(package, _)| package.name.as_str()).collect();
     let crates = cargo_build::dependencies(&components, Some(toolchain::TARGET), "normal,build")?;
     // With the crates that they are made of, which have code for this target alone.

@@ -11,7 +11,7 @@ use crate::{cargo_build, peers, process};
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     build::components(workspace, &Selection::Everything)?;
     peers::fetch(workspace)?;
-    let names: Vec<&str> = workspace.natives().map(|package| package.name.as_str()).collect();
+    let names = workspace.native_names();
     let cargo_test = || {
         let mut command = cargo();
         command.arg("test").current_dir(&workspace.root);

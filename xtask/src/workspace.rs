@@ -124,6 +124,11 @@ impl Workspace {
             .iter()
             .filter(|package| package.component.is_none() || package.has("lib") || package.has("rlib"))
     }
+
+    /// Their names.
+    pub(crate) fn native_names(&self) -> Vec<&str> {
+        self.natives().map(|package| package.name.as_str()).collect()
+    }
 }
 
 impl Package {

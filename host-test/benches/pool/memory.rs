@@ -74,7 +74,7 @@ async fn session() -> Result<f64> {
 /// A pool that has logged in so often.
 async fn with_sessions(server: &Postgres, sessions: usize) -> Result<Workload> {
     let port = server.port();
-    let password = postgres::PASSWORD.replace('@', "%40").replace(' ', "%20");
+    let password = postgres::PASSWORD_IN_URL;
     let url =
         format!("postgres://app:{password}@host.wasmcloud.internal:{port}/app?max={sessions}&min_idle={sessions}");
     let count = || -> Result<usize> {

@@ -20,7 +20,7 @@ struct Place {
 pub(crate) async fn run(seconds: u64) -> Result<()> {
     let server = Postgres::start()?;
     let bouncer = PgBouncer::start(&server, CONNECTIONS)?;
-    let password = postgres::PASSWORD.replace('@', "%40").replace(' ', "%20");
+    let password = postgres::PASSWORD_IN_URL;
     let port = server.port();
     let url = format!("postgres://app:{password}@host.wasmcloud.internal:{port}/app?max={CONNECTIONS}");
     let pool = bed::pool("POOL_APP_URL", &url, port, 5432).await?;
@@ -77,7 +77,7 @@ async fn each_connects(pgbench: &PathBuf, seconds: &str) -> Result<()> {
     let key = KeyPair::generate()?;
     let certificate = CertificateParams::new(vec!["localhost".to_owned()])?.self_signed(&key)?;
     server.enable_tls(&certificate.pem(), &key.serialize_pem())?;
-    let password = postgres::PASSWORD.replace('@', "%40").replace(' ', "%20");
+    let password = postgres::PASSWORD_IN_URL;
     let port = server.port();
     let url = format!("postgres://app:{password}@host.wasmcloud.internal:{port}/app?max={CONNECTIONS}&tls=require");
     let pool = bed::pool("POOL_APP_URL", &url, port, 5432).await?;

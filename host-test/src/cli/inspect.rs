@@ -1,12 +1,11 @@
 //! `host-test inspect`: what a component needs, gives, and can do without.
 
-use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use mainstay_compose::Inspection;
 
 use super::InspectArguments;
-use super::value::read_component;
+use super::value::{print, read_component};
 
 /// Prints the inspection as a table or as JSON.
 ///
@@ -19,9 +18,6 @@ pub(super) fn execute(arguments: &InspectArguments) -> anyhow::Result<ExitCode> 
     } else {
         inspection.to_string()
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Who reads it, `head` for one, has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
-    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }

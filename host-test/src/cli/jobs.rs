@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use wasmtime_wasi_http::io::TokioIo;
 
 use super::JobsArguments;
+use super::value::print;
 
 /// How long the service may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -58,7 +59,7 @@ struct Past {
 pub(super) fn execute(arguments: &JobsArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let jobs = runtime.block_on(all_jobs(arguments.address))?;
-    print!("{}", table(&jobs));
+    print(&table(&jobs))?;
     Ok(ExitCode::SUCCESS)
 }
 

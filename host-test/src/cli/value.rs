@@ -1,6 +1,7 @@
-//! How values are written on the command line, and the files that they name.
+//! How values are written on the command line, the files that they name, and what is printed of them.
 
 use std::fs;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,17 @@ pub(super) fn read_component(path: &Path) -> anyhow::Result<Component> {
     let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     Ok(Component::decode(name, &bytes)?)
+}
+
+/// Prints what may be longer than its reader, `head` for one, wants to see.
+///
+/// # Errors
+/// When it cannot be written for another reason.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 /// `30s`, `1m30s`, `500ms`: whole numbers, each with its unit, largest unit first.

@@ -6,20 +6,14 @@ use std::process::{Command, Output};
 use serde_json::json;
 
 use crate::common::{self, component_path};
-use crate::support::{ready, tcp};
+use crate::support::{make, ready, tcp};
 
 #[tokio::test]
 async fn a_tool_made_of_two_others_hides_them() {
     let folder = tempfile::tempdir().unwrap();
     let joined = folder.path().join("tools.wasm");
-    let output = Command::new(env!("CARGO_BIN_EXE_host-test"))
-        .arg("chain")
-        .args([component_path("example-mcp-pythagoras"), component_path("example-mcp")])
-        .arg("--output")
-        .arg(&joined)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let parts = ["example-mcp-pythagoras", "example-mcp"].map(component_path);
+    make("chain", &parts, &joined);
     let workload = common::service("mcp")
         .environment("MCP_TCP", "127.0.0.1:8090")
         .component_with("example-mcp", |component| component.image = joined)

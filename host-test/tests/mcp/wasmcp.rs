@@ -1,14 +1,11 @@
 //! Components of wasmCP, as they are, behind the adapters.
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::common::{self, Builder, component_path};
 use crate::dummy::{self, links, ours};
-use crate::support::{self, ready, tcp};
+use crate::support::{self, make, ready, tcp};
 
 /// wasmCP's own signatures.
 const WASMCP: &str = include_str!("wasmcp.wit");
@@ -62,7 +59,7 @@ async fn a_component_of_wasmcp_has_its_tools_resources_and_prompts_here() {
         .chain(&adapters)
         .map(|name| component_path(name))
         .collect();
-    run("fit", &parts, &fitted);
+    make("fit", &parts, &fitted);
     let mut workload = common::service("mcp")
         .component("test/mcp-wasmcp")
         .component("mcp-client");
@@ -100,20 +97,12 @@ async fn the_adapter_and_the_component_may_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let joined = folder.path().join("tools.wasm");
     let parts = ["wasmcp-tools-adapter", "test/mcp-wasmcp"].map(component_path);
-    run("chain", &parts, &joined);
+    make("chain", &parts, &joined);
     let workload = common::service("mcp")
         .component_with("test/mcp-wasmcp", |component| component.image = joined)
         .component("mcp-client");
     let (_workload, mut client) = client(workload).await;
     the_tools_work(&mut client).await;
-}
-
-/// Runs a command of the test host that makes a component.
-fn run(command: &str, parts: &[impl AsRef<Path>], output: &Path) {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_host-test"));
-    program.arg(command).args(parts.iter().map(AsRef::as_ref));
-    let made = program.arg("--output").arg(output).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 type Client = support::Lines<tokio::net::tcp::OwnedReadHalf, tokio::net::tcp::OwnedWriteHalf>;

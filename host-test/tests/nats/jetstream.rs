@@ -6,22 +6,7 @@ use futures::StreamExt;
 use mainstay_peers::NatsServer;
 
 use crate::common;
-use crate::support::{client, count, eventually, handler, log, page, printed, ready};
-
-/// A server with the streams `ORDERS` (`orders.>`) and `DEAD` (`dead.>`).
-async fn server() -> (NatsServer, jetstream::Context) {
-    let server = NatsServer::with_jetstream().unwrap();
-    let context = jetstream::new(client(&server).await);
-    for (name, subject) in [("ORDERS", "orders.>"), ("DEAD", "dead.>")] {
-        let config = stream::Config {
-            name: name.to_owned(),
-            subjects: vec![subject.to_owned()],
-            ..stream::Config::default()
-        };
-        context.create_stream(config).await.unwrap();
-    }
-    (server, context)
-}
+use crate::support::{client, count, eventually, handler, log, page, printed, ready, with_streams};
 
 fn worker(server: &NatsServer) -> common::Builder {
     handler(server)
@@ -59,7 +44,7 @@ async fn dead_letters(context: &jetstream::Context) -> Vec<async_nats::Message> 
 
 #[tokio::test]
 async fn a_message_is_acknowledged_when_the_handler_has_returned() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server).start();
     ready(&workload).await;
     publish(&context, "orders.a", "sleep 300", "1").await;
@@ -77,7 +62,7 @@ async fn a_message_is_acknowledged_when_the_handler_has_returned() {
 
 #[tokio::test]
 async fn failures_are_delivered_again_and_end_as_dead_letters_with_the_original_headers_and_the_reason() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server).environment("NATS_MAX_DELIVER", "3").start();
     ready(&workload).await;
     publish(&context, "orders.fail", "fail no stock", "f").await;
@@ -125,7 +110,7 @@ async fn failures_are_delivered_again_and_end_as_dead_letters_with_the_original_
 
 #[tokio::test]
 async fn a_long_call_is_reported_as_in_progress_and_not_delivered_twice() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server).environment("NATS_ACK_WAIT", "1s").start();
     ready(&workload).await;
     publish(&context, "orders.long", "sleep 3500", "1").await;
@@ -142,7 +127,7 @@ async fn a_long_call_is_reported_as_in_progress_and_not_delivered_twice() {
 
 #[tokio::test]
 async fn a_call_that_does_not_end_is_cancelled_and_delivered_again() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server)
         .environment("NATS_HANDLER_TIMEOUT", "200ms")
         .environment("NATS_MAX_DELIVER", "2")
@@ -164,7 +149,7 @@ async fn a_call_that_does_not_end_is_cancelled_and_delivered_again() {
 
 #[tokio::test]
 async fn with_an_order_a_failed_message_holds_up_those_of_its_key_only() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server).environment("NATS_ORDER", "subject").start();
     ready(&workload).await;
     let mut headers = HeaderMap::new();
@@ -192,7 +177,7 @@ async fn with_an_order_a_failed_message_holds_up_those_of_its_key_only() {
 
 #[tokio::test]
 async fn a_dead_letter_that_no_stream_takes_keeps_its_message_until_one_does() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server)
         .environment("NATS_MAX_DELIVER", "1")
         .environment("NATS_DEAD_LETTER", "later.orders")
@@ -220,7 +205,7 @@ async fn a_dead_letter_that_no_stream_takes_keeps_its_message_until_one_does() {
 
 #[tokio::test]
 async fn a_trap_loses_nothing_and_repeats_only_what_was_in_flight() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server).max_restarts(10).start();
     ready(&workload).await;
     let mut headers = HeaderMap::new();
@@ -247,7 +232,7 @@ async fn a_trap_loses_nothing_and_repeats_only_what_was_in_flight() {
 
 #[tokio::test]
 async fn a_broker_that_is_killed_is_found_again_and_nothing_is_lost() {
-    let (mut server, context) = server().await;
+    let (mut server, context) = with_streams().await;
     let workload = worker(&server).start();
     ready(&workload).await;
     for n in 0..20 {
@@ -278,7 +263,7 @@ async fn a_broker_that_is_killed_is_found_again_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_consumer_that_is_not_there_is_a_state_and_is_used_when_it_comes() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server).environment("NATS_ENSURE", "false").start();
     drop(common::connect(&workload, 8081).await);
     eventually("it says what is missing", &workload, async || {
@@ -328,7 +313,7 @@ async fn an_older_server_does_as_well() {
 
 #[tokio::test]
 async fn no_more_is_in_flight_than_the_bounds_allow_in_messages_and_in_bytes() {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(&server)
         .environment("NATS_CONCURRENCY", "4")
         .environment("NATS_MAX_MESSAGES", "10")

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::{self, consumer, stream};
+use async_nats::jetstream::consumer;
 use futures::StreamExt;
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::NatsServer;
 
 use crate::common::Builder;
-use crate::support::{self, client, count, eventually, log, loopback_client, printed, ready, service};
+use crate::support::{self, client, count, eventually, log, loopback_client, printed, ready, service, with_streams};
 
 /// A handler of the asynchronous revision. No grant: what it may publish is what it was asked.
 fn asynchronous(server: &NatsServer) -> Builder {
@@ -35,21 +35,6 @@ fn synchronous_with(artefact: &str, server: &NatsServer) -> Builder {
         .component("nats-client")
 }
 
-/// A server with the streams `ORDERS` (`orders.>`) and `DEAD` (`dead.>`).
-async fn server() -> (NatsServer, jetstream::Context) {
-    let server = NatsServer::with_jetstream().unwrap();
-    let context = jetstream::new(client(&server).await);
-    for (name, subject) in [("ORDERS", "orders.>"), ("DEAD", "dead.>")] {
-        let config = stream::Config {
-            name: name.to_owned(),
-            subjects: vec![subject.to_owned()],
-            ..stream::Config::default()
-        };
-        context.create_stream(config).await.unwrap();
-    }
-    (server, context)
-}
-
 fn worker(builder: Builder) -> Builder {
     builder
         .environment("NATS_STREAM", "ORDERS")
@@ -63,7 +48,7 @@ fn worker(builder: Builder) -> Builder {
 
 /// Publishes each of these to `orders.<verb>` and waits until all are done; subject and reason of the dead letters.
 async fn handled(builder: fn(&NatsServer) -> Builder, bodies: &[&str]) -> (Workload, Vec<String>) {
-    let (server, context) = server().await;
+    let (server, context) = with_streams().await;
     let workload = worker(builder(&server)).start();
     ready(&workload).await;
     for body in bodies {

@@ -2,11 +2,27 @@
 
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::{self, stream};
 use mainstay_host_test::workload::Workload;
 use mainstay_peers::NatsServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::{self, Builder, DEADLINE};
+
+/// A server with the streams `ORDERS` (`orders.>`) and `DEAD` (`dead.>`).
+pub(crate) async fn with_streams() -> (NatsServer, jetstream::Context) {
+    let server = NatsServer::with_jetstream().unwrap();
+    let context = jetstream::new(client(&server).await);
+    for (name, subject) in [("ORDERS", "orders.>"), ("DEAD", "dead.>")] {
+        let config = stream::Config {
+            name: name.to_owned(),
+            subjects: vec![subject.to_owned()],
+            ..stream::Config::default()
+        };
+        context.create_stream(config).await.unwrap();
+    }
+    (server, context)
+}
 
 /// The service, with the address of a server that it may reach.
 pub(crate) fn service(artefact: &str, server: &NatsServer) -> Builder {

@@ -8,7 +8,7 @@ use crate::support::{self, visit};
 #[tokio::test]
 async fn drivers_in_short_lived_components_share_the_pools_connections() {
     let (server, cache) = (Postgres::start().unwrap(), Redis::start(&[]).unwrap());
-    let password = postgres::PASSWORD.replace('@', "%40").replace(' ', "%20");
+    let password = postgres::PASSWORD_IN_URL;
     let (app, second) = (server.port(), cache.port());
     let app = format!("postgres://app:{password}@host.wasmcloud.internal:{app}/app?max=3");
     let workload = support::service(&[server.port(), cache.port()])

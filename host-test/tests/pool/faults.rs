@@ -17,7 +17,7 @@ async fn ask(workload: &Workload) -> support::Ran {
 
 /// The service with the pool `app` before the servers on these ports.
 fn before(ports: &[u16], settings: &str) -> common::Builder {
-    let password = postgres::PASSWORD.replace('@', "%40").replace(' ', "%20");
+    let password = postgres::PASSWORD_IN_URL;
     let hosts: Vec<String> = ports
         .iter()
         .map(|port| format!("host.wasmcloud.internal:{port}"))

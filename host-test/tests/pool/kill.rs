@@ -14,7 +14,7 @@ use crate::common::{self, DEADLINE};
 const KILLS: usize = 3;
 
 fn manifest(port: u16) -> String {
-    let password = postgres::PASSWORD.replace('@', "%40").replace(' ', "%20");
+    let password = postgres::PASSWORD_IN_URL;
     let image = common::component_path("pool");
     format!(
         r#"apiVersion: runtime.wasmcloud.dev/v1alpha1

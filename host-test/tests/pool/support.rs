@@ -34,10 +34,7 @@ pub(crate) fn service_of(artefact: &str, ports: &[u16]) -> Builder {
 
 /// The service with the pool `app` before this server, and these settings of it.
 pub(crate) fn before_postgres(server: &Postgres, settings: &str) -> Builder {
-    let (port, password) = (
-        server.port(),
-        postgres::PASSWORD.replace('@', "%40").replace(' ', "%20"),
-    );
+    let (port, password) = (server.port(), postgres::PASSWORD_IN_URL);
     let url = format!("postgres://app:{password}@host.wasmcloud.internal:{port}/app?{settings}");
     service(&[port]).environment("POOL_APP_URL", &url)
 }

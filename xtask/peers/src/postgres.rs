@@ -23,6 +23,9 @@ pub struct Postgres {
 /// The password of the role `app`.
 pub const PASSWORD: &str = "s3cret p@ss";
 
+/// [`PASSWORD`] as it is written in a URL.
+pub const PASSWORD_IN_URL: &str = "s3cret%20p%40ss";
+
 /// PostgreSQL refuses to run as root; so a test that is root runs it as the user that Debian makes for it.
 const USER: &str = "postgres";
 

@@ -3,6 +3,7 @@
 pub(crate) mod exchange;
 
 use std::path::Path;
+use std::process::Command;
 
 use mainstay_host_test::workload::Workload;
 use serde_json::{Value, json};
@@ -134,4 +135,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
             .await;
         answer["result"].clone()
     }
+}
+
+/// Runs a command of the test host that makes a component.
+pub(crate) fn make(command: &str, parts: &[impl AsRef<Path>], output: &Path) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_host-test"));
+    program.arg(command).args(parts.iter().map(AsRef::as_ref));
+    let made = program.arg("--output").arg(output).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }

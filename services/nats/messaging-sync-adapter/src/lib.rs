@@ -25,30 +25,28 @@ struct Adapter;
 
 impl Guest for Adapter {
     async fn handle_message(message: BrokerMessage) -> Result<(), HandleMessageError> {
-        let message = types::BrokerMessage {
-            subject: message.subject,
-            body: message.body.collect().await,
-            reply_to: message.reply_to,
-        };
-        handler::handle_message(&message).map_err(HandleMessageError::Other)
+        let body = message.body.collect().await;
+        call(message.subject, body, message.reply_to).map_err(HandleMessageError::Other)
     }
 }
 
 impl service::Guest for Adapter {
     async fn handle(message: Message) -> Result<Option<Reply>, Disposition> {
-        let subscription = message.subscription;
-        let message = types::BrokerMessage {
-            subject: message.subject,
-            body: message.body,
-            reply_to: message.reply_to,
-        };
-        match handler::handle_message(&message) {
+        match call(message.subject, message.body, message.reply_to) {
             Ok(()) => Ok(None),
             // Whether delivering it again would help is not said, and there is no place for the text but the log.
             Err(text) => {
-                eprintln!("{subscription}: {text}");
+                eprintln!("{}: {text}", message.subscription);
                 Err(Disposition::Reject)
             }
         }
     }
+}
+
+fn call(subject: String, body: Vec<u8>, reply_to: Option<String>) -> Result<(), String> {
+    handler::handle_message(&types::BrokerMessage {
+        subject,
+        body,
+        reply_to,
+    })
 }
