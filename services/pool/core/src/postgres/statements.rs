@@ -82,14 +82,27 @@ impl Registry {
         self.known.insert(body, Rc::downgrade(&statement));
         statement
     }
+
+    /// Who prepares this query from now on gets a statement that no server has.
+    pub(super) fn forget(&mut self, statement: &Statement) {
+        self.known.remove(&statement.body);
+    }
 }
 
 /// What a server has prepared; the least recently used goes first.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    statements: HashMap<u64, (Rc<Statement>, u64)>,
+    statements: HashMap<u64, Entry>,
     capacity: usize,
     clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    statement: Rc<Statement>,
+    used: u64,
+    /// It is there and cannot be run any more.
+    stale: bool,
 }
 
 impl Prepared {
@@ -101,33 +114,45 @@ impl Prepared {
         }
     }
 
-    /// Whether it is there; it is used now.
+    /// Whether it is there and can be run; it is used now.
     pub(super) fn touch(&mut self, id: u64) -> bool {
         self.clock += 1;
         match self.statements.get_mut(&id) {
-            Some((_, used)) => {
-                *used = self.clock;
+            Some(entry) if !entry.stale => {
+                entry.used = self.clock;
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
     /// It is prepared. Gives the one that has to go for it.
     pub(super) fn insert(&mut self, statement: Rc<Statement>) -> Option<Rc<Statement>> {
-        self.clock += 1;
-        self.statements.insert(statement.id(), (statement, self.clock));
+        self.keep(statement, false);
         if self.statements.len() <= self.capacity {
             return None;
         }
-        let oldest = self
-            .statements
-            .iter()
-            .min_by_key(|(_, (_, used))| *used)
-            .map(|(id, _)| *id)?;
-        self.statements.remove(&oldest).map(|(statement, _)| statement)
+        let oldest = self.statements.iter().min_by_key(|(_, entry)| entry.used);
+        let oldest = oldest.map(|(id, _)| *id)?;
+        self.statements.remove(&oldest).map(|entry| entry.statement)
     }
 
+    /// It is there, whatever became of others.
+    pub(super) fn keep(&mut self, statement: Rc<Statement>, stale: bool) {
+        self.clock += 1;
+        let entry = Entry {
+            used: self.clock,
+            stale,
+            statement,
+        };
+        self.statements.insert(entry.statement.id(), entry);
+    }
+
+    pub(super) fn is_stale(&self, id: u64) -> bool {
+        self.statements.get(&id).is_some_and(|entry| entry.stale)
+    }
+
+    /// It is not there.
     pub(super) fn remove(&mut self, id: u64) {
         self.statements.remove(&id);
     }

@@ -16,14 +16,14 @@ pub(super) enum Expect {
         statement: Option<Rc<Statement>>,
         seen: bool,
     },
-    /// BindComplete.
-    Bind,
-    /// What a Describe yields.
-    Describe,
+    /// BindComplete; of a statement that is kept for others, if it is one.
+    Bind { statement: Option<Rc<Statement>> },
+    /// What a Describe yields, likewise.
+    Describe { statement: Option<Rc<Statement>> },
     /// What an Execute yields, up to CommandComplete or its kin.
     Execute,
-    /// CloseComplete; of a statement that the client does not know of, if there is one.
-    Close { unseen: Option<Rc<Statement>> },
+    /// CloseComplete; of a statement that the client does not know of, if there is one, and whether it was stale.
+    Close { unseen: Option<Rc<Statement>>, stale: bool },
     /// ReadyForQuery.
     Sync,
     /// What a Query yields, up to ReadyForQuery.

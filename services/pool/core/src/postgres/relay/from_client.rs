@@ -283,6 +283,9 @@ impl Relay {
 
     /// Prepares a statement on this server, and drops another one if there are too many.
     fn prepare(&mut self, statement: &Rc<Statement>, seen: bool, server: &mut Server, out: &mut BytesMut) {
+        if server.prepared.is_stale(statement.id()) {
+            self.drop_unseen(Rc::clone(statement), true, out);
+        }
         write_parse(out, &statement.name(), statement);
         self.ask(Expect::Parse {
             statement: Some(Rc::clone(statement)),
@@ -292,12 +295,20 @@ impl Relay {
             return;
         }
         if let Some(evicted) = server.prepared.insert(Rc::clone(statement)) {
-            write(out, b'C', |out| {
-                out.extend_from_slice(b"S");
-                write_text(out, evicted.name().as_bytes());
-            });
-            self.ask(Expect::Close { unseen: Some(evicted) });
+            self.drop_unseen(evicted, false, out);
         }
+    }
+
+    /// Closes a statement on this server. The client does not learn it.
+    fn drop_unseen(&mut self, statement: Rc<Statement>, stale: bool, out: &mut BytesMut) {
+        write(out, b'C', |out| {
+            out.extend_from_slice(b"S");
+            write_text(out, statement.name().as_bytes());
+        });
+        self.ask(Expect::Close {
+            unseen: Some(statement),
+            stale,
+        });
     }
 
     /// Bind, as far as it is there; not without its names, which are the first of it.
@@ -316,11 +327,12 @@ impl Relay {
         };
         if self.pooling == Pooling::Session {
             self.passing_to_server = frame.length;
-            self.ask(Expect::Bind);
+            self.ask(Expect::Bind { statement: None });
             return Ok(true);
         }
         // The unnamed statement of this flight: the message may go on as it is.
         let as_it_is = name.is_empty() && self.unnamed_here;
+        let shared = self.statements.get(name).cloned();
         if as_it_is {
             if let Some(statement) = &self.unnamed {
                 server.changed |= statement.effects().changes;
@@ -339,7 +351,7 @@ impl Relay {
             write_text(out, server_name.as_bytes());
             self.passing_to_server = parameters;
         }
-        self.ask(Expect::Bind);
+        self.ask(Expect::Bind { statement: shared });
         Ok(true)
     }
 
@@ -355,6 +367,7 @@ impl Relay {
         let (kind, mut rest) = body.split_first().ok_or_else(malformed)?;
         let name = text(&mut rest).ok_or_else(malformed)?;
         let describes = frame.tag == b'D';
+        let mut shared = None;
         match kind {
             b'S' if self.pooling == Pooling::Transaction && !describes => {
                 // Other clients may have the same statement: only the name is closed.
@@ -370,6 +383,7 @@ impl Relay {
             b'S' if self.pooling == Pooling::Transaction => {
                 cursor.drop(frame.length, out);
                 let server_name = self.on_server(name, server, out);
+                shared = self.statements.get(name).cloned();
                 write(out, b'D', |out| {
                     out.extend_from_slice(b"S");
                     write_text(out, server_name.as_bytes());
@@ -379,9 +393,12 @@ impl Relay {
             _ => return Err(malformed()),
         }
         self.ask(if describes {
-            Expect::Describe
+            Expect::Describe { statement: shared }
         } else {
-            Expect::Close { unseen: None }
+            Expect::Close {
+                unseen: None,
+                stale: false,
+            }
         });
         Ok(())
     }

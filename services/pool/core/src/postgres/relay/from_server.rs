@@ -7,6 +7,7 @@ use bytes::{Buf, BytesMut};
 use super::expect::Expect;
 use super::{Pooling, Relay, Server};
 use crate::postgres::frame::{HEAD, MAX_MESSAGE, next_frame, text};
+use crate::postgres::statements::Statement;
 use crate::postgres::{ErrorFields, Fault};
 
 /// What becomes of a message.
@@ -91,11 +92,11 @@ impl Relay {
         let fate = match (tag, self.owed.head()) {
             (b'1', Some(Expect::Parse { seen: true, .. })) => Fate::PassAndSettle,
             (b'1', Some(Expect::Parse { seen: false, .. })) => Fate::Settle,
-            (b'2', Some(Expect::Bind)) => Fate::PassAndSettle,
-            (b't', Some(Expect::Describe)) => return Ok(Fate::Pass),
-            (b'T' | b'n', Some(Expect::Describe)) => Fate::PassAndSettle,
-            (b'3', Some(Expect::Close { unseen: None })) => Fate::PassAndSettle,
-            (b'3', Some(Expect::Close { unseen: Some(_) })) => Fate::Settle,
+            (b'2', Some(Expect::Bind { .. })) => Fate::PassAndSettle,
+            (b't', Some(Expect::Describe { .. })) => return Ok(Fate::Pass),
+            (b'T' | b'n', Some(Expect::Describe { .. })) => Fate::PassAndSettle,
+            (b'3', Some(Expect::Close { unseen: None, .. })) => Fate::PassAndSettle,
+            (b'3', Some(Expect::Close { unseen: Some(_), .. })) => Fate::Settle,
             (b'C', Some(Expect::Execute)) => {
                 self.completed(body, server);
                 Fate::PassAndSettle
@@ -153,6 +154,10 @@ impl Relay {
             }
             // ReadyForQuery follows; or nothing was asked for, and the server is about to go.
             Some(Expect::Query) | None => return Fate::Pass,
+            Some(Expect::Bind { statement } | Expect::Describe { statement }) => {
+                let statement = statement.clone();
+                self.judge(statement.as_ref(), body, server);
+            }
             Some(_) => {}
         }
         self.unnamed_here = false;
@@ -160,17 +165,34 @@ impl Relay {
             Expect::Parse {
                 statement: Some(statement),
                 ..
-            } => server.prepared.remove(statement.id()),
+            } if !server.prepared.is_stale(statement.id()) => server.prepared.remove(statement.id()),
             // It was to go, and is still there.
             Expect::Close {
                 unseen: Some(statement),
-            } => {
-                server.prepared.insert(Rc::clone(&statement));
-            }
+                stale,
+            } => server.prepared.keep(statement, stale),
             _ => {}
         });
         self.skipping = !synced;
         Fate::Pass
+    }
+
+    /// Whether this error means that a statement which others have too cannot be run on this server any more. Left as it
+    /// is, all of them would get the same error for as long as this session lives.
+    fn judge(&mut self, statement: Option<&Rc<Statement>>, body: &[u8], server: &mut Server) {
+        let Some(statement) = statement else { return };
+        let error = ErrorFields::parse(body);
+        match error.code.as_str() {
+            // Somebody has dropped it by the name that it has there.
+            "26000" => server.prepared.remove(statement.id()),
+            // "cached plan must not change result type": a table has other columns than before. The text is in the
+            // server's language, and the code is that of a few others too, after which it is prepared anew for nothing.
+            "0A000" => {
+                server.prepared.keep(Rc::clone(statement), true);
+                self.registry.borrow_mut().forget(statement);
+            }
+            _ => {}
+        }
     }
 
     fn setting(&mut self, mut body: &[u8], server: &mut Server, own: bool) -> Result<Fate, Fault> {

@@ -246,6 +246,44 @@ fn a_statement_that_was_not_prepared_because_of_an_error_is_prepared_the_next_ti
 }
 
 #[test]
+fn a_statement_that_cannot_be_run_any_more_is_prepared_anew() {
+    let failed = |code: &str| message(b'E', format!("SERROR\0C{code}\0Mno\0\0").as_bytes());
+    let mut talk = Talk::new(Pooling::Transaction);
+    talk.client(&[parse("a", "SELECT *"), sync()]);
+    talk.server(&[parsed(), ready(b'I')]);
+    // The table has another column: the statement is there and has to go first.
+    talk.client(&[bind("a"), execute(), sync()]);
+    talk.server(&[failed("0A000"), ready(b'I')]);
+    let again = [
+        close("mainstay_1"),
+        parse("mainstay_1", "SELECT *"),
+        bind("mainstay_1"),
+        sync(),
+    ];
+    assert_eq!(talk.client(&[bind("a"), sync()]), again.concat());
+    // In a transaction that has failed before, all of that is skipped; so it is said again.
+    talk.server(&[failure(), ready(b'I')]);
+    assert_eq!(talk.client(&[bind("a"), sync()]), again.concat());
+    assert_eq!(
+        talk.server(&[message(b'3', b""), parsed(), bound(), ready(b'I')]),
+        [bound(), ready(b'I')].concat()
+    );
+    assert_eq!(talk.client(&[bind("a"), sync()]), [bind("mainstay_1"), sync()].concat());
+    // Somebody has dropped it: it is not there.
+    talk.server(&[failed("26000"), ready(b'I')]);
+    assert_eq!(
+        talk.client(&[bind("a"), sync()]),
+        [parse("mainstay_1", "SELECT *"), bind("mainstay_1"), sync()].concat()
+    );
+    talk.server(&[parsed(), bound(), ready(b'I')]);
+    // Who prepares it again gets one that no server has.
+    assert_eq!(
+        talk.client(&[parse("b", "SELECT *"), sync()]),
+        [parse("mainstay_2", "SELECT *"), sync()].concat()
+    );
+}
+
+#[test]
 fn after_an_error_nothing_is_owed_before_the_sync() {
     let mut talk = Talk::new(Pooling::Transaction);
     talk.client(&[parse("", "oops"), message(b'H', b"")]);
