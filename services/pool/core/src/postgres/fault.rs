@@ -44,9 +44,6 @@ pub enum Fault {
     /// More than a client may keep.
     #[error("more than {0} prepared statements")]
     Statements(usize),
-    /// The session cannot get the settings that the client has.
-    #[error("the client's settings are not taken: {0}")]
-    Settings(String),
 }
 
 impl Fault {

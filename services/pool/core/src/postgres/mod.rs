@@ -36,7 +36,9 @@ pub use frame::{Frame, MAX_MESSAGE, next_frame};
 pub use login::{Credentials, Established, Login, LoginError, ssl_request};
 pub use parameters::Parameters;
 pub use relay::{Heard, Pooling, Relay, Server, Wanted};
-pub use reply::{Severity, authentication_ok, backend_key, cleartext_password, error, negotiate, parameter, ready};
+pub use reply::{
+    Severity, authentication_ok, backend_key, cleartext_password, error, fatal, negotiate, parameter, ready,
+};
 pub use sql::{Effects, scan};
 pub use startup::{Startup, StartupMessage, cancel_request, password, read_startup};
 pub use statements::{Registry, Statement};

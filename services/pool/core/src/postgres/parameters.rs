@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::reply;
 
-/// Reported settings that a client may set. The others are the server's, or end with the session.
+/// Settings that a client may set, reported by newer servers at least. The others are the server's, or end with the session.
 const TRACKED: [&str; 7] = [
     "application_name",
     "client_encoding",
@@ -50,18 +50,47 @@ impl Parameters {
         }
     }
 
-    /// The query that gives a session with settings `other` these; none if it has them.
-    pub fn difference(&self, other: &Self) -> Option<String> {
+    /// The query that gives a session these settings; none if it has them. It has those of `reported`, and of `unreported`
+    /// what a client was given on it that it does not report, as `search_path` before version 18.
+    pub fn difference(&self, reported: &Self, unreported: &Self) -> Option<String> {
         let mut query = String::new();
         for name in TRACKED {
-            // What a server does not report it may not know, `search_path` before version 18.
-            if let (Some(mine), Some(theirs)) = (self.get(name), other.get(name))
-                && mine != theirs
-            {
-                query.push_str(&format!("SET {name} TO {};", quote(mine)));
+            let theirs = reported.get(name).or_else(|| unreported.get(name));
+            match self.get(name) {
+                Some(mine) if theirs != Some(mine) => query.push_str(&set(name, mine)),
+                // Another client's.
+                None if unreported.get(name).is_some() => query.push_str(&format!("RESET {name};")),
+                _ => {}
             }
         }
         (!query.is_empty()).then_some(query)
+    }
+
+    /// Those that a client may set and a session does not report.
+    pub fn beyond(&self, reported: &Self) -> Self {
+        let tracked = TRACKED.into_iter().filter(|name| reported.get(name).is_none());
+        let beyond = tracked.filter_map(|name| Some((name.to_owned(), self.get(name)?.to_owned())));
+        Self(beyond.collect())
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The statement that gives a session a setting, as it would stand in its startup message.
+fn set(name: &str, value: &str) -> String {
+    let value = quote(value);
+    match name {
+        // After SET the text would be the name of one schema, commas and all.
+        "search_path" => format!("SELECT pg_catalog.set_config('{name}', {value}, false);"),
+        _ => format!("SET {name} TO {value};"),
     }
 }
 
@@ -90,8 +119,25 @@ mod tests {
     fn only_what_differs_and_may_be_set_is_set() {
         let client = parameters(&[("TimeZone", "UTC"), ("DateStyle", "ISO, DMY"), ("server_version", "15")]);
         let server = parameters(&[("TimeZone", "UTC"), ("DateStyle", "ISO, MDY"), ("server_version", "16")]);
-        assert_eq!(client.difference(&server).unwrap(), "SET DateStyle TO 'ISO, DMY';");
-        assert_eq!(server.difference(&server), None);
+        let none = Parameters::default();
+        assert_eq!(
+            client.difference(&server, &none).unwrap(),
+            "SET DateStyle TO 'ISO, DMY';"
+        );
+        assert_eq!(server.difference(&server, &none), None);
+    }
+
+    #[test]
+    fn what_a_server_does_not_report_is_set_too_and_taken_back_for_the_next_client() {
+        let server = parameters(&[("TimeZone", "UTC")]);
+        let client = parameters(&[("TimeZone", "UTC"), ("search_path", "a, \"B\"")]);
+        let query = client.difference(&server, &Parameters::default()).unwrap();
+        assert_eq!(query, "SELECT pg_catalog.set_config('search_path', 'a, \"B\"', false);");
+        let unreported = client.beyond(&server);
+        assert_eq!(unreported, parameters(&[("search_path", "a, \"B\"")]));
+        assert_eq!(client.difference(&server, &unreported), None);
+        let other = parameters(&[("TimeZone", "UTC")]);
+        assert_eq!(other.difference(&server, &unreported).unwrap(), "RESET search_path;");
     }
 
     #[test]
@@ -99,6 +145,6 @@ mod tests {
         let client = parameters(&[("application_name", r"a'; DROP TABLE x; -- \'")]);
         let server = parameters(&[("application_name", "")]);
         let expected = r"SET application_name TO E'a''; DROP TABLE x; -- \\''';";
-        assert_eq!(client.difference(&server).unwrap(), expected);
+        assert_eq!(client.difference(&server, &Parameters::default()).unwrap(), expected);
     }
 }

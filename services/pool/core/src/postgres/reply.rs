@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::frame::{write, write_text};
+use super::frame::{text, write, write_text};
 
 /// Whether the session goes on after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,19 @@ pub fn error(out: &mut BytesMut, severity: Severity, code: &str, message: &str, 
                 // A zero would end the field in its middle.
                 write_text(out, text.replace('\0', " ").as_bytes());
             }
+        }
+        out.extend_from_slice(&[0]);
+    });
+}
+
+/// ErrorResponse with the fields of another one, by which the session ends.
+pub fn fatal(out: &mut BytesMut, mut fields: &[u8]) {
+    write(out, b'E', |out| {
+        while let Some((field, rest)) = fields.split_first() {
+            fields = rest;
+            let Some(text) = text(&mut fields) else { break };
+            out.extend_from_slice(&[*field]);
+            write_text(out, if matches!(field, b'S' | b'V') { b"FATAL" } else { text });
         }
         out.extend_from_slice(&[0]);
     });

@@ -4,9 +4,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use mainstay_pool_core::pool::AcquireError;
-use mainstay_pool_core::postgres::{Heard, Pooling, Relay, Wanted};
+use mainstay_pool_core::postgres::{Heard, Pooling, Relay, Wanted, fatal};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
@@ -143,6 +143,16 @@ async fn with_server(
                 _ => Ok(After::Gone),
             }
         }
+        Ended::Refused(error) => {
+            // The server takes no settings like these, and is as it was.
+            match at_rest {
+                true => give_back(mode, lease),
+                false => drop(lease),
+            }
+            fatal(&mut end.output, &error);
+            finish(stream, end).await?;
+            Ok(After::Gone)
+        }
         Ended::Fault(code, message) => {
             drop(lease);
             if within_message {
@@ -190,6 +200,8 @@ enum Ended {
     Goodbye,
     /// The client cannot be reached.
     Client(io::Error),
+    /// The server does not take the client's settings: the fields of its error.
+    Refused(Bytes),
     /// The client breaks the protocol: SQLSTATE and message.
     Fault(&'static str, String),
     /// The server is gone, or breaks the protocol.
@@ -231,6 +243,9 @@ async fn converse(
         if moved.from_server {
             if let Err(fault) = relay.server(&mut server_end.input, &mut session.server, &mut end.output) {
                 return Ended::Server(fault.to_string());
+            }
+            if let Some(error) = relay.refused() {
+                return Ended::Refused(error);
             }
             if server_end.ended {
                 return Ended::Server("it hung up".to_owned());

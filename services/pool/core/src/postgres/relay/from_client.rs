@@ -109,6 +109,14 @@ impl Relay {
         to_server: &mut BytesMut,
         to_client: &mut BytesMut,
     ) -> Result<Heard, Fault> {
+        if self.reset_here && self.is_at_rest() {
+            server.unreported.clear();
+            self.bring_settings(server, to_server);
+        }
+        if !self.accepted {
+            // With other settings than the client's, what it asks for may be done to other tables.
+            return Ok(Heard::Passed);
+        }
         let mut cursor = Cursor {
             data: input,
             at: 0,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::expect::Expect;
 use super::{Pooling, Relay, Server};
@@ -27,7 +27,7 @@ impl Relay {
     /// Takes off `input` what the server says to the client that has it.
     ///
     /// # Errors
-    /// It does not speak the protocol, or does not take the client's settings. It is of no use to anybody any more.
+    /// It does not speak the protocol. It is of no use to anybody any more.
     pub fn server(&mut self, input: &mut BytesMut, server: &mut Server, to_client: &mut BytesMut) -> Result<(), Fault> {
         let data: &[u8] = input;
         // What is read, and from where on it goes on as it is.
@@ -44,7 +44,7 @@ impl Relay {
                 continue;
             }
             let Some(frame) = next_frame(rest)? else { break };
-            if matches!(frame.tag, b'D' | b'd') {
+            if matches!(frame.tag, b'D' | b'd') && !self.answers_own() {
                 // Rows and data are most of what there is, and can be long.
                 self.passing_to_client = frame.length;
                 continue;
@@ -70,6 +70,9 @@ impl Relay {
                 self.owed.settle(to_client);
             }
             at = end;
+            if self.refused.is_some() {
+                break;
+            }
         }
         to_client.extend_from_slice(data.get(run..at).unwrap_or_default());
         input.advance(at);
@@ -77,9 +80,9 @@ impl Relay {
     }
 
     fn fate(&mut self, tag: u8, body: &[u8], server: &mut Server) -> Result<Fate, Fault> {
-        let own = matches!(self.owed.head(), Some(Expect::Own));
+        let own = self.answers_own();
         match tag {
-            b'Z' => return self.ready(body),
+            b'Z' => return self.ready(body, server),
             b'E' => return Ok(self.failed(body, server)),
             b'S' => return self.setting(body, server, own),
             b'N' if !own => return Ok(Fate::Pass),
@@ -121,8 +124,13 @@ impl Relay {
         Ok(fate)
     }
 
+    /// Whether what the server says is for the relay itself.
+    fn answers_own(&self) -> bool {
+        matches!(self.owed.head(), Some(Expect::Own))
+    }
+
     /// ReadyForQuery: whatever was skipped before it is settled.
-    fn ready(&mut self, body: &[u8]) -> Result<Fate, Fault> {
+    fn ready(&mut self, body: &[u8], server: &mut Server) -> Result<Fate, Fault> {
         let status = match body {
             [status @ (b'I' | b'T' | b'E')] => *status,
             _ => return Err(Fault::malformed(b'Z', "its status is not I, T or E")),
@@ -130,10 +138,12 @@ impl Relay {
         self.copying = false;
         match self.owed.pop() {
             Some(Expect::Own) => {
-                if let Some(error) = self.own_error.take() {
-                    return Err(Fault::Settings(error));
-                }
                 self.idle = true;
+                self.refused = self.own_error.take();
+                if self.refused.is_none() {
+                    self.accepted = true;
+                    server.unreported = self.settings.beyond(&server.parameters);
+                }
                 return Ok(Fate::Settle);
             }
             Some(Expect::Sync | Expect::Query) => {}
@@ -149,7 +159,7 @@ impl Relay {
         self.copying = false;
         match self.owed.head() {
             Some(Expect::Own) => {
-                self.own_error = Some(ErrorFields::parse(body).to_string());
+                self.own_error = Some(Bytes::copy_from_slice(body));
                 return Fate::Swallow;
             }
             // ReadyForQuery follows; or nothing was asked for, and the server is about to go.
@@ -207,8 +217,14 @@ impl Relay {
         Ok(Fate::Pass)
     }
 
-    /// CommandComplete of a statement that may have dropped prepared ones.
+    /// CommandComplete of a statement that may have dropped prepared ones, or settings.
     fn completed(&mut self, body: &[u8], server: &mut Server) {
+        let resets = body.starts_with(b"RESET") || body.starts_with(b"DISCARD ALL");
+        if resets && !server.unreported.is_empty() {
+            // Which are left it does not say.
+            server.changed = true;
+            self.reset_here = true;
+        }
         if self.deallocating && (body.starts_with(b"DISCARD ALL") || body.starts_with(b"DEALLOCATE ALL")) {
             server.prepared.clear();
             self.statements.clear();

@@ -60,8 +60,14 @@ pub struct Relay {
     skipping: bool,
     /// A statement may have dropped prepared ones.
     deallocating: bool,
-    /// What a query of the relay's own failed with.
-    own_error: Option<String>,
+    /// The settings are known to be such that a server takes them.
+    accepted: bool,
+    /// The server may have lost settings that it does not report.
+    reset_here: bool,
+    /// The error that a query of the relay's own failed with, as it came.
+    own_error: Option<Bytes>,
+    /// The same when the server is at rest again: the client has to go.
+    refused: Option<Bytes>,
     /// Bytes of a long message that go on as they come.
     passing_to_server: usize,
     passing_to_client: usize,
@@ -82,7 +88,10 @@ impl Relay {
             copying: false,
             skipping: false,
             deallocating: false,
+            accepted: false,
+            reset_here: false,
             own_error: None,
+            refused: None,
             passing_to_server: 0,
             passing_to_client: 0,
         }
@@ -92,10 +101,29 @@ impl Relay {
     pub fn begin(&mut self, server: &mut Server, to_server: &mut BytesMut) {
         self.unnamed_here = false;
         self.idle = true;
-        if let Some(query) = self.settings.difference(server.parameters()) {
-            super::query(to_server, &query);
-            self.expect(Expect::Own);
+        self.bring_settings(server, to_server);
+    }
+
+    /// Gives the server the client's settings, if it has others.
+    fn bring_settings(&mut self, server: &Server, to_server: &mut BytesMut) {
+        self.reset_here = false;
+        match self.settings.difference(&server.parameters, &server.unreported) {
+            Some(query) => {
+                super::query(to_server, &query);
+                self.expect(Expect::Own);
+            }
+            None => self.accepted = true,
         }
+    }
+
+    /// Whether nothing is taken off the client's input before the server has taken its settings.
+    pub fn holds_back(&self) -> bool {
+        !self.accepted
+    }
+
+    /// The error, as the server said it, by which it does not take the client's settings. The server is none the worse.
+    pub fn refused(&mut self) -> Option<Bytes> {
+        self.refused.take()
     }
 
     /// Whether the server may go to somebody else: nothing is owed, and no transaction is open.
@@ -119,6 +147,8 @@ impl Relay {
         self.idle = true;
         self.copying = false;
         self.skipping = false;
+        self.reset_here = false;
+        self.own_error = None;
         self.passing_to_client = 0;
     }
 

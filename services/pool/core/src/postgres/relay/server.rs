@@ -9,6 +9,8 @@ use crate::postgres::{Established, Parameters};
 #[derive(Debug)]
 pub struct Server {
     pub(super) parameters: Parameters,
+    /// Settings that it was given for a client and does not report.
+    pub(super) unreported: Parameters,
     key: Option<(u32, Bytes)>,
     pub(super) prepared: Prepared,
     /// Whether it may not be as it was when it was new.
@@ -20,6 +22,7 @@ impl Server {
     pub fn new(established: Established, prepared: usize) -> Self {
         Self {
             parameters: established.parameters,
+            unreported: Parameters::default(),
             key: established.key,
             prepared: Prepared::new(prepared),
             changed: false,
@@ -50,6 +53,7 @@ impl Server {
     pub fn was_reset(&mut self) {
         self.changed = false;
         self.prepared.clear();
+        self.unreported.clear();
     }
 
     /// Prepared statements that it has.

@@ -374,6 +374,65 @@ fn settings_follow_the_client_from_server_to_server() {
     assert!(talk.relay.is_at_rest());
 }
 
+/// A client that brings this search path.
+fn with_search_path(server: Server) -> Talk {
+    let mut settings = Parameters::default();
+    settings.set(b"search_path", b"a, b");
+    let mut talk = Talk::with(Pooling::Transaction, Rc::default(), server);
+    talk.relay = Relay::new(Pooling::Transaction, Rc::default(), settings);
+    talk.relay.begin(&mut talk.server, &mut talk.to_server);
+    talk
+}
+
+const SEARCH_PATH: &str = "SELECT pg_catalog.set_config('search_path', 'a, b', false);";
+
+#[test]
+fn a_setting_that_the_server_does_not_report_is_set_before_anything_is_done_and_taken_back() {
+    let mut talk = with_search_path(server(8));
+    let mut input = BytesMut::from(&simple("SELECT 1")[..]);
+    let say = |talk: &mut Talk, input: &mut BytesMut| {
+        talk.relay
+            .client(input, &mut talk.server, &mut talk.to_server, &mut talk.to_client)
+            .unwrap();
+        talk.to_server.split().to_vec()
+    };
+    assert_eq!(say(&mut talk, &mut input), simple(SEARCH_PATH));
+    assert!(!input.is_empty(), "it waits until its settings are taken");
+    let answer = [message(b'T', b"x"), message(b'D', b"y"), done(), ready(b'I')];
+    assert_eq!(talk.server(&answer), b"");
+    assert_eq!(say(&mut talk, &mut input), simple("SELECT 1"));
+    assert_eq!(talk.server(&answer), answer.concat());
+    assert!(talk.relay.is_at_rest() && !talk.server.is_changed());
+    // The server keeps it for this client, and not for others.
+    talk.relay.end();
+    talk.relay.begin(&mut talk.server, &mut talk.to_server);
+    assert!(talk.to_server.is_empty());
+    let other = Talk::with(Pooling::Transaction, Rc::default(), talk.server);
+    assert_eq!(other.to_server, simple("RESET search_path;"));
+}
+
+#[test]
+fn who_resets_its_settings_has_those_that_it_brought() {
+    let mut talk = with_search_path(server(8));
+    talk.server(&[message(b'D', b"y"), done(), ready(b'I')]);
+    talk.client(&[simple("RESET ALL")]);
+    talk.server(&[message(b'C', b"RESET\0"), ready(b'I')]);
+    assert!(talk.server.is_changed());
+    let heard = talk.client(&[simple("SELECT 1")]);
+    assert_eq!(heard, [simple(SEARCH_PATH), simple("SELECT 1")].concat());
+}
+
+#[test]
+fn settings_that_the_server_does_not_take_are_the_clients_fault_and_the_server_is_none_the_worse() {
+    let mut talk = with_search_path(server(8));
+    let error = b"SERROR\0VERROR\0C22023\0Mno\0Dwhy\0\0";
+    assert_eq!(talk.server(&[message(b'E', error), ready(b'I')]), b"");
+    assert!(talk.relay.is_at_rest() && talk.server.unreported.is_empty());
+    let mut told = BytesMut::new();
+    crate::postgres::fatal(&mut told, &talk.relay.refused().unwrap());
+    assert_eq!(told, message(b'E', b"SFATAL\0VFATAL\0C22023\0Mno\0Dwhy\0\0"));
+}
+
 #[test]
 fn dropping_all_statements_is_noticed() {
     for (sql, tag) in [("DISCARD ALL", "DISCARD ALL\0"), ("DEALLOCATE ALL", "DEALLOCATE ALL\0")] {
