@@ -233,3 +233,46 @@ impl Login {
         self.credentials.password.as_deref().ok_or(LoginError::NoPassword)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said to a server that wants SASL by these mechanisms, to who has seen this certificate's hash.
+    fn chosen(binding: Option<Vec<u8>>, mechanisms: &str) -> String {
+        let credentials = Credentials {
+            user: "app".to_owned(),
+            database: "app".to_owned(),
+            password: Some("secret".to_owned()),
+            parameters: Vec::new(),
+        };
+        let (mut login, mut out) = Login::begin(credentials, binding).unwrap();
+        out.clear();
+        let body = [&10_u32.to_be_bytes()[..], mechanisms.as_bytes(), b"\0"].concat();
+        assert_eq!(login.message(b'R', &body, &mut out), Ok(None));
+        String::from_utf8_lossy(out.get(5..).unwrap()).into_owned()
+    }
+
+    #[test]
+    fn scram_is_bound_to_the_certificate_where_the_server_can() {
+        let both = "SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0";
+        // RFC 5802 §6: p for bound, y for would but the server cannot, n for cannot.
+        for (binding, offered, mechanism, header) in [
+            (true, both, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,"),
+            (
+                true,
+                "SCRAM-SHA-256\0SCRAM-SHA-256-PLUS\0",
+                "SCRAM-SHA-256-PLUS",
+                "p=tls-server-end-point,,",
+            ),
+            (true, "SCRAM-SHA-256\0", "SCRAM-SHA-256", "y,,"),
+            (false, both, "SCRAM-SHA-256", "n,,"),
+        ] {
+            let said = chosen(binding.then(|| vec![7; 32]), offered);
+            let (name, rest) = said.split_once('\0').unwrap();
+            assert_eq!(name, mechanism, "{offered:?}");
+            // Four bytes of a length are before it.
+            assert!(rest.get(4..).unwrap().starts_with(header), "{rest:?}");
+        }
+    }
+}
