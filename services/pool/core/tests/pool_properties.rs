@@ -62,6 +62,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             max_lifetime: Some(Duration::from_secs(60)),
             check_after: Some(Duration::from_secs(3)),
             can_check,
+            keepalive: Some(Duration::from_secs(5)),
             leak_after: Some(Duration::from_secs(20)),
             connects_at_once: 3,
             ejection: Ejection {

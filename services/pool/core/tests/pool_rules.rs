@@ -91,6 +91,8 @@ impl Test {
 fn settings(max: usize) -> Settings {
     Settings {
         max,
+        // One rule a test.
+        keepalive: None,
         ..Settings::default()
     }
 }
@@ -375,6 +377,167 @@ fn siblings_that_cannot_be_checked_are_closed() {
         reason: CloseReason::Sibling,
     };
     assert!(closed.contains(&sibling), "{closed:?}");
+}
+
+#[test]
+fn who_is_silent_for_long_is_asked_though_nobody_wants_it_and_is_as_idle_as_before() {
+    let mut test = Test::new(Settings {
+        keepalive: Some(60 * SECOND),
+        idle_timeout: Some(150 * SECOND),
+        ..settings(2)
+    });
+    test.acquire(1);
+    let (_, connection) = test.grants()[0];
+    test.pool.release(test.now, connection, Release::Clean);
+    for _ in 0..2 {
+        assert_eq!(test.pool.next_deadline(test.now), Some(test.now + 60 * SECOND));
+        test.after(60 * SECOND);
+        assert_eq!(test.actions(), [Action::Check { connection }]);
+        assert_eq!(test.pool.stats().checking, 1);
+        test.pool.checked(test.now, connection, true);
+    }
+    // A check is no use of it.
+    test.after(30 * SECOND);
+    let reason = CloseReason::Idle;
+    assert_eq!(test.actions(), [Action::Close { connection, reason }]);
+}
+
+#[test]
+fn one_that_vanished_is_found_by_its_keepalive() {
+    let mut test = Test::new(Settings {
+        keepalive: Some(60 * SECOND),
+        ..settings(2)
+    });
+    test.acquire(1);
+    let (_, connection) = test.grants()[0];
+    test.pool.release(test.now, connection, Release::Clean);
+    test.after(60 * SECOND);
+    test.actions();
+    test.pool.checked(test.now, connection, false);
+    let reason = CloseReason::CheckFailed;
+    assert_eq!(test.actions(), [Action::Close { connection, reason }]);
+}
+
+#[test]
+fn a_check_that_ends_in_a_drain_leaves_nothing_open() {
+    let mut test = Test::new(Settings {
+        keepalive: Some(60 * SECOND),
+        ..settings(2)
+    });
+    test.acquire(1);
+    let (_, connection) = test.grants()[0];
+    test.pool.release(test.now, connection, Release::Clean);
+    test.after(60 * SECOND);
+    test.actions();
+    test.pool.drain();
+    test.pool.checked(test.now, connection, true);
+    let reason = CloseReason::Operator;
+    assert_eq!(test.actions(), [Action::Close { connection, reason }]);
+}
+
+#[test]
+fn who_borrows_leaves_enough_for_who_holds_one_for_good() {
+    let mut test = Test::new(Settings {
+        held: 2,
+        leak_after: Some(60 * SECOND),
+        ..settings(3)
+    });
+    test.acquire(1);
+    test.acquire(2);
+    let borrowed = test.grants();
+    assert_eq!(borrowed.len(), 1);
+    assert_eq!(test.pool.try_acquire(test.now), None);
+    test.pool.hold(test.now, WaiterId(3), SECOND);
+    test.pool.hold(test.now, WaiterId(4), SECOND);
+    let held: Vec<u64> = test.grants().into_iter().map(|(waiter, _)| waiter).collect();
+    assert_eq!(held, [3, 4], "before who waits to borrow one");
+    test.after(4 * SECOND);
+    assert_eq!(test.settle(), [], "nobody gets one beyond max");
+    test.pool.release(test.now, borrowed[0].1, Release::Clean);
+    assert_eq!(test.grants(), [(2, borrowed[0].1)]);
+    // Only what is borrowed can leak.
+    test.after(60 * SECOND);
+    let connection = borrowed[0].1;
+    let held = 60 * SECOND;
+    assert_eq!(test.settle(), [Action::Leak { connection, held }]);
+}
+
+#[test]
+fn who_was_granted_a_dead_one_is_before_all_who_came_later() {
+    let mut test = Test::new(settings(1));
+    test.acquire(1);
+    let (_, dead) = test.grants()[0];
+    test.now += SECOND;
+    test.acquire(2);
+    test.pool.release(test.now, dead, Release::Lost);
+    test.pool
+        .acquire_again(test.now, WaiterId(3), Duration::ZERO, 5 * SECOND, false);
+    assert_eq!(test.grants()[0].0, 3);
+    // Its time counts from when it came.
+    let mut test = Test::new(settings(1));
+    test.acquire(1);
+    test.grants();
+    test.now += SECOND;
+    test.pool
+        .acquire_again(test.now, WaiterId(3), Duration::ZERO, 5 * SECOND, false);
+    test.after(4 * SECOND);
+    assert!(matches!(
+        test.refused()[..],
+        [AcquireError::TimedOut { waited, .. }] if waited == 5 * SECOND
+    ));
+}
+
+#[test]
+fn a_replacement_that_fails_is_tried_again_before_the_end() {
+    let mut test = Test::new(Settings {
+        min_idle: 1,
+        max_lifetime: Some(100 * SECOND),
+        lifetime_jitter_percent: 0,
+        ..settings(2)
+    });
+    test.settle();
+    test.after(90 * SECOND);
+    let (replacement, _) = test.connects()[0];
+    test.fail(replacement);
+    test.after(2 * SECOND);
+    assert_eq!(test.connects().len(), 1);
+}
+
+#[test]
+fn who_holds_one_says_nothing_more_in_a_pause() {
+    let mut test = Test::new(settings(1));
+    test.acquire(1);
+    let (_, id) = test.grants()[0];
+    assert!(!test.pool.should_return(test.now, id));
+    test.pool.pause();
+    assert!(test.pool.should_return(test.now, id));
+    test.pool.resume(test.now);
+    assert!(!test.pool.should_return(test.now, id));
+}
+
+#[test]
+fn an_ejection_lasts_longer_by_its_base_each_time() {
+    let mut test = Test::new(Settings {
+        ejection: Ejection {
+            consecutive_failures: 1,
+            base: 10 * SECOND,
+            max: 35 * SECOND,
+            max_percent: 100,
+        },
+        ..settings(1)
+    });
+    for expected in [10, 20, 30, 35, 35] {
+        test.pool.acquire(test.now, WaiterId(expected), 100 * SECOND);
+        let (id, _) = test.connects()[0];
+        test.fail(id);
+        let ejected = test.actions().into_iter().find_map(|action| match action {
+            Action::Eject { pause, .. } => Some(pause),
+            _ => None,
+        });
+        let pause = Duration::from_secs(expected);
+        assert_eq!(ejected, Some(pause));
+        test.after(pause);
+    }
 }
 
 #[test]

@@ -27,10 +27,15 @@ pub(super) enum State {
     Idle {
         since: Moment,
     },
-    Checking,
+    Checking {
+        /// Idle since then: a check is no use of it.
+        since: Moment,
+    },
     Leased {
         since: Moment,
         reported: bool,
+        /// For good, as far as its owner knows.
+        held: bool,
     },
 }
 
@@ -58,11 +63,43 @@ impl Connection {
         replaces
     }
 
-    pub(super) fn lease(&mut self, now: Moment) {
+    pub(super) fn lease(&mut self, now: Moment, held: bool) {
         self.state = State::Leased {
             since: now,
             reported: false,
+            held,
         };
+    }
+
+    pub(super) fn check(&mut self, now: Moment) {
+        let since = self.idle_since().unwrap_or(now);
+        self.state = State::Checking { since };
+    }
+
+    /// It passed its check.
+    pub(super) fn passed(&mut self, now: Moment) {
+        if let State::Checking { since } = self.state {
+            self.lived = now;
+            self.state = State::Idle { since };
+        }
+    }
+
+    pub(super) fn idle_since(&self) -> Option<Moment> {
+        match self.state {
+            State::Idle { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody has it for a while, and not for good.
+    pub(super) fn is_borrowed(&self) -> bool {
+        matches!(self.state, State::Leased { held: false, .. })
+    }
+
+    /// When it is to be asked whether it lives, though nobody wants it.
+    pub(super) fn keepalive(&self, settings: &Settings) -> Option<Moment> {
+        let after = settings.keepalive.filter(|_| settings.can_check)?;
+        self.idle_since().map(|_| self.lived.saturating_add(after))
     }
 
     /// Nobody has it, and it is known to live.

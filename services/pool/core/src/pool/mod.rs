@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use connection::{Connection, State};
 use hosts::Hosts;
-use waiters::Waiters;
+use waiters::{Waiter, Waiters};
 
 pub use error::{AcquireError, ConnectFailure};
 pub use settings::{Balance, Ejection, Settings};
@@ -228,7 +228,7 @@ impl Pool {
 
     /// A connection at once, if one is idle and nobody waits for it: what [`acquire`](Self::acquire) would grant.
     pub fn try_acquire(&mut self, now: Moment) -> Option<ConnectionId> {
-        if self.mode != Mode::Running || !self.waiters.is_empty() {
+        if self.mode != Mode::Running || !self.waiters.is_empty() || self.borrowable(now) == 0 {
             return None;
         }
         let id = *self.idle.back()?;
@@ -237,27 +237,43 @@ impl Pool {
             return None;
         }
         self.idle.pop_back();
-        connection.lease(now);
+        connection.lease(now, false);
         self.stats.acquires += 1;
         Some(id)
     }
 
     /// Waits for a connection, behind all who wait already. A [`Action::Grant`] or a [`Action::Refuse`] follows.
     pub fn acquire(&mut self, now: Moment, waiter: WaiterId, timeout: Duration) {
-        let refused = match self.mode {
-            Mode::Draining => Some(AcquireError::Draining),
-            _ if self.waiters.len() >= self.settings.max_waiting => Some(AcquireError::QueueFull {
-                waiting: self.waiters.len(),
-            }),
-            _ => None,
-        };
-        match refused {
-            Some(error) => self.refuse(waiter, error),
-            None => {
-                self.waiters.push(waiter, now, now.saturating_add(timeout));
-                self.advance(now);
-            }
+        let waiting = self.waiters.len();
+        match waiting >= self.settings.max_waiting && self.mode != Mode::Draining {
+            true => self.refuse(waiter, AcquireError::QueueFull { waiting }),
+            false => self.enqueue(now, waiter, now, timeout, false),
         }
+    }
+
+    /// [`acquire`](Self::acquire) of who keeps the connection for as long as it lives, for the use of many. So many as
+    /// `held` in the settings never wait for those who borrow one, and none of them counts as a leak.
+    pub fn hold(&mut self, now: Moment, waiter: WaiterId, timeout: Duration) {
+        self.enqueue(now, waiter, now, timeout, true);
+    }
+
+    /// What was granted to someone who has waited since then is dead: waits again, before all who came later. `timeout`
+    /// counts from then.
+    pub fn acquire_again(&mut self, now: Moment, waiter: WaiterId, since: Moment, timeout: Duration, holds: bool) {
+        self.enqueue(now, waiter, since, timeout, holds);
+    }
+
+    fn enqueue(&mut self, now: Moment, id: WaiterId, since: Moment, timeout: Duration, holds: bool) {
+        if self.mode == Mode::Draining {
+            return self.refuse(id, AcquireError::Draining);
+        }
+        self.waiters.push(Waiter {
+            id,
+            since,
+            deadline: since.saturating_add(timeout),
+            holds,
+        });
+        self.advance(now);
     }
 
     /// Someone waits no longer. If the grant is on its way already, [`release`](Self::release) what it grants.
@@ -291,6 +307,12 @@ impl Pool {
         let Some(connection) = self.connections.remove(&id) else {
             return;
         };
+        if let State::Connecting { replaces: Some(old) } = connection.state
+            && let Some(old) = self.connections.get_mut(&old)
+        {
+            // Once more before its end.
+            old.replaced = false;
+        }
         self.stats.connect_failures += 1;
         let random = self.random();
         if let Some(pause) = self.hosts.failed(connection.host, now, &failure, random) {
@@ -354,18 +376,29 @@ impl Pool {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if !matches!(connection.state, State::Checking) {
+        if !matches!(connection.state, State::Checking { .. }) {
             return;
         }
         let host = connection.host;
-        if lives {
-            connection.rest(now);
-            self.idle.push_back(id);
+        let stays = self.mode != Mode::Draining && connection.generation == self.generation;
+        if lives && stays {
+            connection.passed(now);
+            self.return_idle(id);
+        } else if lives {
+            self.close(id, CloseReason::Operator);
         } else {
             self.close(id, CloseReason::CheckFailed);
             self.suspect(now, host);
         }
         self.advance(now);
+    }
+
+    /// Puts an idle connection where it was: the one that was used last is handed out first.
+    fn return_idle(&mut self, id: ConnectionId) {
+        let since = |id: &ConnectionId| self.connections.get(id).and_then(Connection::idle_since);
+        let own = since(&id);
+        let at = self.idle.iter().rposition(|other| since(other) <= own);
+        self.idle.insert(at.map_or(0, |last| last + 1), id);
     }
 
     /// Lets everybody wait until [`resume`](Self::resume).
@@ -396,11 +429,11 @@ impl Pool {
         self.advance(now);
     }
 
-    /// Whether who holds this connection had better give it back soon: it is past its lifetime, or an operator wants
-    /// new ones. For those who hold a connection for good.
+    /// Whether who holds this connection had better say nothing more on it and give it back soon: it is past its lifetime,
+    /// or an operator wants a pause, new ones or none. For those who [hold](Self::hold) a connection.
     pub fn should_return(&self, now: Moment, id: ConnectionId) -> bool {
         self.connections.get(&id).is_none_or(|connection| {
-            connection.is_expired(now) || connection.generation != self.generation || self.mode == Mode::Draining
+            connection.is_expired(now) || connection.generation != self.generation || self.mode != Mode::Running
         })
     }
 
@@ -424,7 +457,7 @@ impl Pool {
             match connection.state {
                 State::Connecting { .. } => stats.connecting += 1,
                 State::Idle { .. } => stats.idle += 1,
-                State::Checking => stats.checking += 1,
+                State::Checking { .. } => stats.checking += 1,
                 State::Leased { .. } => stats.active += 1,
             }
         }

@@ -14,13 +14,17 @@ impl Pool {
         while let Some(waiter) = self.waiters.pop_expired(now) {
             let error = AcquireError::TimedOut {
                 waited: now.saturating_sub(waiter.since),
-                open: self.connections.len(),
+                open: match self.settings.held {
+                    0 => self.connections.len(),
+                    _ => self.borrowed(),
+                },
                 last: self.hosts.last_failure().map(ToString::to_string),
             };
             self.refuse(waiter.id, error);
         }
         self.expire_idle(now);
         self.replace_early(now);
+        self.check_silent(now);
         self.report_leaks(now);
         self.advance(now);
     }
@@ -35,12 +39,17 @@ impl Pool {
         };
         for connection in self.connections.values() {
             due(connection.expires);
+            due(connection.keepalive(&self.settings));
             match connection.state {
                 State::Idle { since } => {
                     due(self.settings.idle_timeout.map(|timeout| since.saturating_add(timeout)));
                     due(connection.expires.map(|expires| expires.saturating_sub(self.lead())));
                 }
-                State::Leased { since, reported, .. } if !reported => {
+                State::Leased {
+                    since,
+                    reported: false,
+                    held: false,
+                } => {
                     due(self.settings.leak_after.map(|after| since.saturating_add(after)));
                 }
                 _ => {}
@@ -69,7 +78,11 @@ impl Pool {
     }
 
     fn grant(&mut self, now: Moment) {
-        while let Some(waiter) = self.waiters.front() {
+        loop {
+            let borrows = self.borrowable(now) > 0;
+            let Some(waiter) = self.waiters.front(borrows) else {
+                return;
+            };
             let Some(id) = self.idle.pop_back() else { return };
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
@@ -77,14 +90,14 @@ impl Pool {
             if connection.is_expired(now) {
                 self.close(id, CloseReason::Lifetime);
             } else if connection.needs_check(now, &self.settings, &self.hosts) {
-                connection.state = State::Checking;
+                connection.check(now);
                 self.actions.push_back(Action::Check { connection: id });
                 if self.on_the_way() >= self.waiters.len() {
                     return;
                 }
             } else {
-                connection.lease(now);
-                self.waiters.pop();
+                connection.lease(now, waiter.holds);
+                self.waiters.remove(waiter.id);
                 self.stats.acquires += 1;
                 self.actions.push_back(Action::Grant {
                     waiter: waiter.id,
@@ -111,7 +124,8 @@ impl Pool {
 
     /// Connections that will be idle soon.
     fn on_the_way(&self) -> usize {
-        let coming = |connection: &&Connection| matches!(connection.state, State::Connecting { .. } | State::Checking);
+        let coming =
+            |connection: &&Connection| matches!(connection.state, State::Connecting { .. } | State::Checking { .. });
         self.connections.values().filter(coming).count()
     }
 
@@ -122,7 +136,9 @@ impl Pool {
 
     /// Begins as many connects as who waits and `min_idle` call for, and the limits permit.
     fn connect(&mut self, now: Moment) {
-        let wanted = self.waiters.len() + self.settings.min_idle;
+        let holding = self.waiters.holding();
+        let borrowing = (self.waiters.len() - holding).min(self.borrowable(now));
+        let wanted = holding + borrowing + self.settings.min_idle;
         if wanted <= self.idle.len() {
             return;
         }
@@ -143,6 +159,18 @@ impl Pool {
         match self.waiters.peek() {
             Some(waiter) if long(waiter.since) => max + reserve,
             _ => max,
+        }
+    }
+
+    fn borrowed(&self) -> usize {
+        self.connections.values().filter(|one| one.is_borrowed()).count()
+    }
+
+    /// How many more may be borrowed, so that enough are left for those who hold one for good.
+    pub(super) fn borrowable(&self, now: Moment) -> usize {
+        match self.settings.held {
+            0 => usize::MAX,
+            held => self.limit(now).saturating_sub(held + self.borrowed()),
         }
     }
 
@@ -171,6 +199,24 @@ impl Pool {
         for id in unwanted.into_iter().take(spare) {
             self.forget_idle(id);
             self.close(id, CloseReason::Idle);
+        }
+    }
+
+    /// Asks those that have been silent for long whether they live, a few at a time: meanwhile nobody can have them.
+    fn check_silent(&mut self, now: Moment) {
+        if self.mode != Mode::Running {
+            return;
+        }
+        let checking = |connection: &&Connection| matches!(connection.state, State::Checking { .. });
+        let checking = self.connections.values().filter(checking).count();
+        let room = self.settings.connects_at_once.saturating_sub(checking);
+        let silent = self.idle_ids(|connection| connection.keepalive(&self.settings).is_some_and(|due| now >= due));
+        for id in silent.into_iter().take(room) {
+            self.forget_idle(id);
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.check(now);
+                self.actions.push_back(Action::Check { connection: id });
+            }
         }
     }
 
@@ -223,7 +269,11 @@ impl Pool {
     fn report_leaks(&mut self, now: Moment) {
         let Some(after) = self.settings.leak_after else { return };
         for (id, connection) in &mut self.connections {
-            if let State::Leased { since, reported, .. } = &mut connection.state
+            if let State::Leased {
+                since,
+                reported,
+                held: false,
+            } = &mut connection.state
                 && !*reported
                 && now.saturating_sub(*since) >= after
             {

@@ -27,8 +27,13 @@ pub struct Settings {
     pub lifetime_jitter_percent: u8,
     /// A connection that was idle for longer is checked before it is handed out.
     pub check_after: Option<Duration>,
+    /// A connection that nobody has is checked each time it has said nothing for so long: so middle boxes keep it, and
+    /// one whose host has vanished is noticed before somebody wants it.
+    pub keepalive: Option<Duration>,
     /// Whether idle connections can be checked at all.
     pub can_check: bool,
+    /// Connections of `max` that are for those alone who [hold](super::Pool::hold) one.
+    pub held: usize,
     /// Who holds a connection for longer is reported.
     pub leak_after: Option<Duration>,
     /// Connects that go on at once.
@@ -56,7 +61,7 @@ pub enum Balance {
 pub struct Ejection {
     /// So many failures in a row eject an address.
     pub consecutive_failures: u32,
-    /// For how long the first time, twice as long the second, and so on.
+    /// For how long: so much for each ejection since the last success. Twice as long the second time, three times the third.
     pub base: Duration,
     /// For how long at most.
     pub max: Duration,
@@ -79,7 +84,9 @@ impl Default for Settings {
             max_lifetime: Some(Duration::from_secs(3600)),
             lifetime_jitter_percent: 10,
             check_after: Some(Duration::from_secs(30)),
+            keepalive: Some(Duration::from_secs(120)),
             can_check: true,
+            held: 0,
             leak_after: None,
             connects_at_once: 16,
             backoff_min: Duration::from_millis(50),

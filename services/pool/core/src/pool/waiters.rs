@@ -9,6 +9,8 @@ pub(super) struct Waiter {
     pub(super) id: WaiterId,
     pub(super) since: Moment,
     pub(super) deadline: Moment,
+    /// Wants one for good, of those that are for that alone.
+    pub(super) holds: bool,
 }
 
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub(super) struct Waiters {
     /// In the order of their coming; some may have gone.
     order: VecDeque<WaiterId>,
     deadlines: BTreeSet<(Moment, WaiterId)>,
+    /// How many want one for good.
+    holding: usize,
 }
 
 impl Waiters {
@@ -28,14 +32,27 @@ impl Waiters {
         self.waiting.is_empty()
     }
 
-    pub(super) fn push(&mut self, id: WaiterId, since: Moment, deadline: Moment) {
-        self.waiting.insert(id, Waiter { id, since, deadline });
-        self.order.push_back(id);
-        self.deadlines.insert((deadline, id));
+    /// How many want one for good.
+    pub(super) fn holding(&self) -> usize {
+        self.holding
     }
 
-    /// Who came first.
-    pub(super) fn front(&mut self) -> Option<Waiter> {
+    /// Someone comes, mostly as the last; who has waited before, before those who came later.
+    pub(super) fn push(&mut self, waiter: Waiter) {
+        let earlier = |id: &WaiterId| self.waiting.get(id).is_none_or(|other| other.since <= waiter.since);
+        let at = self.order.iter().rposition(earlier).map_or(0, |last| last + 1);
+        self.order.insert(at, waiter.id);
+        self.holding += usize::from(waiter.holds);
+        self.deadlines.insert((waiter.deadline, waiter.id));
+        self.waiting.insert(waiter.id, waiter);
+    }
+
+    /// Who came first; of those who want one for good, where others get none.
+    pub(super) fn front(&mut self, borrows: bool) -> Option<Waiter> {
+        if !borrows {
+            let mut waiting = self.order.iter().filter_map(|id| self.waiting.get(id));
+            return waiting.find(|waiter| waiter.holds).copied();
+        }
         while let Some(id) = self.order.front() {
             if let Some(waiter) = self.waiting.get(id) {
                 return Some(*waiter);
@@ -51,7 +68,7 @@ impl Waiters {
     }
 
     pub(super) fn pop(&mut self) -> Option<Waiter> {
-        let waiter = self.front()?;
+        let waiter = self.front(true)?;
         self.order.pop_front();
         self.remove(waiter.id)
     }
@@ -59,6 +76,7 @@ impl Waiters {
     pub(super) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
         let waiter = self.waiting.remove(&id)?;
         self.deadlines.remove(&(waiter.deadline, id));
+        self.holding -= usize::from(waiter.holds);
         // Who gives up in the middle leaves a gap; gaps must not outnumber those who wait.
         if self.order.len() > 2 * self.waiting.len() + 16 {
             self.order.retain(|id| self.waiting.contains_key(id));
