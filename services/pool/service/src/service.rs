@@ -130,7 +130,7 @@ fn open<C: Component>(
     Ok(match mode {
         config::Mode::Postgres(postgres) => {
             let connector = postgres_connector(upstream, &postgres);
-            let pool = Pool::start(&name, addresses, limits, connector, registry);
+            let pool = Pool::start(&name, addresses, limits, acquire_timeout, connector, registry);
             let mode = postgres::Mode::new(Rc::clone(&pool), &postgres, acquire_timeout, token);
             listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
                 postgres::client(Rc::clone(&mode), stream)
@@ -146,8 +146,9 @@ fn open<C: Component>(
                 database: redis.database,
                 identity: std::cell::RefCell::default(),
             };
-            let pool = Pool::start(&name, addresses, limits, connector, registry);
-            let mode = redis::Mode::new(Rc::clone(&pool), &redis, acquire_timeout, token);
+            let keepalive = limits.keepalive;
+            let pool = Pool::start(&name, addresses, limits, acquire_timeout, connector, registry);
+            let mode = redis::Mode::new(Rc::clone(&pool), &redis, acquire_timeout, keepalive, token);
             listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
                 redis::client(Rc::clone(&mode), stream)
             });
@@ -170,7 +171,7 @@ fn open<C: Component>(
                 teacher,
                 last: Cell::new(0),
             };
-            let pool = Pool::start(&name, addresses, limits, connector, registry);
+            let pool = Pool::start(&name, addresses, limits, acquire_timeout, connector, registry);
             let mode = Rc::new(tcp::Mode {
                 pool: Rc::clone(&pool),
                 reuse: tcp.reuse,

@@ -80,8 +80,10 @@ pub struct Redis {
     pub password: Option<Secret>,
     /// The database that all have.
     pub database: u32,
-    /// Connections that many clients share.
+    /// Connections that many clients share, for each of RESP2 and RESP3.
     pub shared: usize,
+    /// How long a server may say nothing on one of them that owes an answer.
+    pub command_timeout: Duration,
 }
 
 /// Of a pool for PostgreSQL.
@@ -269,6 +271,7 @@ fn limits(settings: &mut Settings, mode: &Mode, hosts: usize, long: Duration) ->
     let check_after = settings.or("check_after", default.check_after, |value| {
         optional(value, Duration::ZERO)
     })?;
+    let keepalive = settings.or("keepalive", default.keepalive, |value| optional(value, second))?;
     let leak_after = settings.or("leak_after", None, |value| optional(value, second))?;
     let ejection = Ejection {
         consecutive_failures: settings.or("eject_failures", default.ejection.consecutive_failures, |value| {
@@ -287,12 +290,15 @@ fn limits(settings: &mut Settings, mode: &Mode, hosts: usize, long: Duration) ->
     if min_idle > max {
         return Err(settings.error(format!("min_idle {min_idle} is more than max {max}")));
     }
-    if let Mode::Redis(redis) = mode
-        && redis.shared >= max
-    {
-        let shared = redis.shared;
+    let held = match mode {
+        Mode::Redis(redis) => 2 * redis.shared,
+        _ => 0,
+    };
+    if held >= max {
+        let shared = held / 2;
         return Err(settings.error(format!(
-            "shared {shared} is not less than max {max}; transactions and subscriptions need connections of their own"
+            "shared {shared} for each of RESP2 and RESP3 is {held}, which is not less than max {max}; transactions and \
+             subscriptions need connections of their own"
         )));
     }
     Ok(Limits {
@@ -307,6 +313,8 @@ fn limits(settings: &mut Settings, mode: &Mode, hosts: usize, long: Duration) ->
         max_lifetime,
         lifetime_jitter_percent,
         check_after,
+        keepalive,
+        held,
         // Of bytes, only a hook knows how; whether there is one is asked at the start.
         can_check: !matches!(mode, Mode::Tcp(_)),
         leak_after,
@@ -406,6 +414,9 @@ impl Redis {
             password,
             database,
             shared: settings.or("shared", 2, |value| value.integer(1..=64))?,
+            command_timeout: settings.or("command_timeout", Duration::from_secs(60), |value| {
+                value.duration(Duration::from_millis(10)..=Duration::from_secs(86_400))
+            })?,
         })
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use meters::Meters;
 /// Idle connections are looked at this often: has the upstream closed one?
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// How long a check may take.
+/// How long a goodbye may take, and a check, if who waits for its outcome waits for so long.
 const CHECK: Duration = Duration::from_secs(5);
 
 /// Makes connections of one kind.
@@ -57,18 +57,31 @@ pub(crate) struct Pool<C: Connector> {
     idle: RefCell<HashMap<ConnectionId, C::Connection>>,
     waiting: RefCell<HashMap<WaiterId, oneshot::Sender<Result<ConnectionId, AcquireError>>>>,
     next_waiter: Cell<u64>,
+    /// How long a check may take.
+    check_timeout: Duration,
     started: Instant,
     /// Something is due earlier than the maintenance task knows.
     earlier: Notify,
+    /// An operator has said something.
+    operated: Notify,
     meters: Meters,
 }
 
+/// What someone wants a connection for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Borrow,
+    /// For as long as it lives, for the use of many.
+    Hold,
+}
+
 impl<C: Connector> Pool<C> {
-    /// A pool, and the task that maintains it.
+    /// A pool, and the task that maintains it. Who waits for a connection does so for `acquire_timeout`, mostly.
     pub(crate) fn start(
         name: &str,
         addresses: Vec<String>,
         settings: Settings,
+        acquire_timeout: Duration,
         connector: C,
         registry: &Registry,
     ) -> Rc<Self> {
@@ -80,8 +93,11 @@ impl<C: Connector> Pool<C> {
             idle: RefCell::default(),
             waiting: RefCell::default(),
             next_waiter: Cell::new(1),
+            // Who waits for a dead one has as much time left for another.
+            check_timeout: CHECK.min(acquire_timeout / 2),
             started: Instant::now(),
             earlier: Notify::new(),
+            operated: Notify::new(),
             meters: Meters::new(registry, name),
         });
         spawn_local(Rc::clone(&pool).maintain());
@@ -112,14 +128,25 @@ impl<C: Connector> Pool<C> {
                 return Ok(lease);
             }
         }
+        self.acquire_in_turn(Purpose::Borrow, timeout).await
+    }
+
+    /// A connection for as long as it lives, for the use of many: of those that are kept for this.
+    pub(crate) async fn hold(self: &Rc<Self>, timeout: Duration) -> Result<Lease<C>, AcquireError> {
+        self.acquire_in_turn(Purpose::Hold, timeout).await
+    }
+
+    async fn acquire_in_turn(self: &Rc<Self>, purpose: Purpose, timeout: Duration) -> Result<Lease<C>, AcquireError> {
+        let began = self.now();
+        let mut again = false;
         loop {
-            let left = timeout.saturating_sub(self.now().saturating_sub(began));
-            let id = self.wait(left).await?;
-            // Closed by the upstream since it was last looked at: to the next one.
+            let id = self.wait(purpose, began, timeout, again).await?;
             if let Some(lease) = self.lease(id) {
                 self.meters.acquired(self.now().saturating_sub(began));
                 return Ok(lease);
             }
+            // Closed by the upstream since it was last looked at: the next one, and nobody else's before that.
+            again = true;
         }
     }
 
@@ -127,7 +154,13 @@ impl<C: Connector> Pool<C> {
         self.core.borrow_mut().try_acquire(self.now())
     }
 
-    async fn wait(self: &Rc<Self>, timeout: Duration) -> Result<ConnectionId, AcquireError> {
+    async fn wait(
+        self: &Rc<Self>,
+        purpose: Purpose,
+        since: Moment,
+        timeout: Duration,
+        again: bool,
+    ) -> Result<ConnectionId, AcquireError> {
         let waiter = WaiterId(self.next_waiter.replace(self.next_waiter.get() + 1));
         let (granted, grant) = oneshot::channel();
         self.waiting.borrow_mut().insert(waiter, granted);
@@ -136,7 +169,12 @@ impl<C: Connector> Pool<C> {
             waiter,
             grant,
         };
-        self.core.borrow_mut().acquire(self.now(), waiter, timeout);
+        let (now, holds) = (self.now(), purpose == Purpose::Hold);
+        match purpose {
+            _ if again => self.core.borrow_mut().acquire_again(now, waiter, since, timeout, holds),
+            Purpose::Borrow => self.core.borrow_mut().acquire(now, waiter, timeout),
+            Purpose::Hold => self.core.borrow_mut().hold(now, waiter, timeout),
+        }
         self.act();
         self.earlier.notify_one();
         // The sender is dropped only after it has spoken.
@@ -234,7 +272,7 @@ impl<C: Connector> Pool<C> {
             return;
         };
         let lives = self.connector.seems_alive(&mut connection)
-            && tokio::time::timeout(CHECK, self.connector.check(&mut connection)).await == Ok(true);
+            && tokio::time::timeout(self.check_timeout, self.connector.check(&mut connection)).await == Ok(true);
         // Into its place even when it is dead: closing takes it from there.
         self.idle.borrow_mut().insert(id, connection);
         self.core.borrow_mut().checked(self.now(), id, lives);
@@ -302,6 +340,12 @@ impl<C: Connector> Pool<C> {
         operate(&mut self.core.borrow_mut(), self.now());
         self.act();
         self.earlier.notify_one();
+        self.operated.notify_waiters();
+    }
+
+    /// Until an operator says something.
+    pub(crate) async fn operated(&self) {
+        self.operated.notified().await;
     }
 
     /// Looks at the state machine.

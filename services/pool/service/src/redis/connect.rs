@@ -9,6 +9,7 @@ use mainstay_pool_core::redis::{Identity, Kind, Login, LoginError, Scanner};
 use mainstay_runtime::config::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::link::PING;
 use crate::pool;
 use crate::upstream::{Transport, Upstream, overheard, unreachable};
 
@@ -102,7 +103,7 @@ impl pool::Connector for Connector {
     }
 
     async fn check(&self, connection: &mut Connection) -> bool {
-        matches!(ask(connection, b"*1\r\n$4\r\nPING\r\n").await, Ok(Kind::Reply))
+        matches!(ask(connection, PING).await, Ok(Kind::Reply))
     }
 
     async fn close(&self, mut connection: Connection, _: CloseReason) {

@@ -18,9 +18,6 @@ use crate::pump::{End, exchange};
 /// What is said at once.
 const FLIGHT: usize = 64 * 1024;
 
-/// A server that owes an answer and says nothing for so long is taken for dead.
-const SILENCE: Duration = Duration::from_secs(60);
-
 /// A client that does not read its answers holds up the others for so long, and then has to go.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -115,7 +112,7 @@ impl Link {
                 self.said.notified().await;
                 continue;
             }
-            match mode.pool.acquire(mode.acquire_timeout).await {
+            match mode.pool.hold(mode.acquire_timeout).await {
                 Ok(lease) => {
                     failing = false;
                     self.hold(&mode, lease).await;
@@ -173,13 +170,14 @@ impl Link {
     async fn use_it(&self, mode: &Mode, lease: &mut Lease<Connector>) -> Ended {
         let mut end = End::default();
         let mut held_up: Option<(ClientId, Instant)> = None;
+        // Since when the server has said nothing, and whether it owed something then.
+        let mut silent = (Instant::now(), false);
         loop {
             let congested = self.mux.borrow().congested();
             held_up = congested.map(|client| match held_up {
                 Some((same, since)) if same == client => (client, since),
                 _ => (client, Instant::now()),
             });
-            let patience = held_up.map_or(SILENCE, |(_, since)| PATIENCE.saturating_sub(since.elapsed()));
             let leaving = lease.should_return();
             if !leaving && end.output.len() < FLIGHT {
                 self.mux.borrow_mut().take_output(&mut end.output, FLIGHT);
@@ -188,15 +186,28 @@ impl Link {
             if leaving && !awaits && end.output.is_empty() {
                 return Ended::Return;
             }
+            if held_up.is_some() || awaits != silent.1 {
+                // It is not listened to, or owes an answer since now.
+                silent = (Instant::now(), awaits);
+            }
+            let until = match held_up {
+                Some((_, since)) => Some(since + PATIENCE),
+                None if awaits => Some(silent.0 + mode.command_timeout),
+                None => mode.keepalive.map(|keepalive| silent.0 + keepalive),
+            };
             let moved = tokio::select! {
                 biased;
+                () = mode.pool.operated() => continue,
                 () = self.said.notified(), if end.output.is_empty() || held_up.is_some() => continue,
                 moved = exchange(&mut *lease.connection.stream, &mut end, held_up.is_none()) => moved,
-                () = tokio::time::sleep(patience) => {
+                () = due(until) => {
                     match held_up {
                         Some((client, _)) => self.expel(mode, client),
-                        None if awaits => return Ended::Lost(format!("no answer within {SILENCE:?}")),
-                        None => {}
+                        None if awaits => {
+                            return Ended::Lost(format!("no answer within {:?}", mode.command_timeout));
+                        }
+                        // Whether it is still there, and for whatever is in between.
+                        None => self.push(NOBODY, Bytes::from_static(PING), 1, false),
                     }
                     continue;
                 }
@@ -206,6 +217,7 @@ impl Link {
                 Ok(true) => {}
                 Err(error) => return Ended::Lost(error.to_string()),
             }
+            silent.0 = Instant::now();
             let heard = self.mux.borrow_mut().input(&mut end.input);
             self.wake();
             if let Err(fault) = heard {
@@ -241,6 +253,19 @@ impl Link {
         }
     }
 }
+
+async fn due(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Who asks when no client does: its answers are thrown away.
+const NOBODY: ClientId = ClientId(0);
+
+/// Asks whether a server is there.
+pub(super) const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 /// Switches a connection to RESP3.
 pub(super) const HELLO_3: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";

@@ -26,6 +26,10 @@ pub(crate) use connect::Connector;
 pub(crate) struct Mode {
     pub(crate) pool: Rc<Pool<Connector>>,
     pub(crate) acquire_timeout: Duration,
+    /// A shared connection whose server owes an answer and says nothing for so long is taken for dead.
+    pub(crate) command_timeout: Duration,
+    /// One on which nothing is said for so long is asked whether it lives.
+    pub(crate) keepalive: Option<Duration>,
     pub(crate) token: Option<Secret>,
     /// The database that all have.
     pub(crate) database: u32,
@@ -40,11 +44,14 @@ impl Mode {
         pool: Rc<Pool<Connector>>,
         settings: &crate::config::Redis,
         acquire_timeout: Duration,
+        keepalive: Option<Duration>,
         token: Option<Secret>,
     ) -> Rc<Self> {
         Rc::new(Self {
             pool,
             acquire_timeout,
+            command_timeout: settings.command_timeout,
+            keepalive,
             token,
             database: settings.database,
             links: Default::default(),
