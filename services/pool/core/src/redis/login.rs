@@ -1,5 +1,7 @@
 //! What a connection begins with: AUTH, SELECT, and HELLO to learn who answers.
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 
 use super::session::bulk;
@@ -104,11 +106,20 @@ enum Step {
 }
 
 /// A login that goes on.
-#[derive(Debug)]
 pub struct Login {
     steps: std::collections::VecDeque<Step>,
     scanner: Scanner,
     reply: BytesMut,
+    /// What no error shows.
+    credentials: Vec<String>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Login {
@@ -132,8 +143,24 @@ impl Login {
             steps,
             scanner: Scanner::default(),
             reply: BytesMut::new(),
+            credentials: [password, user].into_iter().flatten().map(str::to_owned).collect(),
         };
         (login, out)
+    }
+
+    /// What a server says is wrong. It may quote what it was told, as Redis does with a command that it does not know, and
+    /// then not all of it.
+    fn without_credentials(&self, error: &str) -> String {
+        let (text, quoted) = match error.find("with args beginning with") {
+            Some(at) => (error.get(..at).unwrap_or_default(), true),
+            None => (error, false),
+        };
+        let credentials = self.credentials.iter().filter(|text| !text.is_empty());
+        let mut text = credentials.fold(text.to_owned(), |text, credential| text.replace(credential, "***"));
+        if quoted {
+            text.push_str("..");
+        }
+        text
     }
 
     /// Takes off `input` what the server answers. When that is all, gives who it is; nobody for a server before
@@ -155,7 +182,7 @@ impl Login {
                 (Some(_), Kind::Error) => {
                     let text = String::from_utf8_lossy(&reply);
                     let text = text.trim_start_matches('-').trim_end();
-                    return Err(LoginError::Rejected(text.to_owned()));
+                    return Err(LoginError::Rejected(self.without_credentials(text)));
                 }
                 (Some(_), Kind::Reply) | (_, Kind::Push) => {}
                 (None, _) => return Err(Fault::new("an answer that nobody asked for").into()),
@@ -195,6 +222,23 @@ mod tests {
             error.to_string(),
             "the server says: WRONGPASS invalid username-password pair"
         );
+    }
+
+    #[test]
+    fn an_error_that_quotes_what_it_was_told_is_told_without_it() {
+        for (said, told) in [
+            (
+                "ERR unknown command 'AUTH', with args beginning with: 'us3r' 's3cr",
+                "ERR unknown command 'AUTH', ..",
+            ),
+            ("ERR no user us3r with s3cret", "ERR no user *** with ***"),
+            ("LOADING Redis is loading", "LOADING Redis is loading"),
+        ] {
+            let (mut login, _) = Login::begin(Some("us3r"), Some("s3cret"), 0);
+            assert!(!format!("{login:?}").contains("s3cret"));
+            let error = login.answer(&mut BytesMut::from(&*format!("-{said}\r\n"))).unwrap_err();
+            assert_eq!(error, LoginError::Rejected(told.to_owned()));
+        }
     }
 
     #[test]

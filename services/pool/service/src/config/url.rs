@@ -6,7 +6,7 @@ use mainstay_runtime::config::{ConfigError, Secret, Settings, Value};
 use mainstay_runtime::net::Endpoint;
 use mainstay_runtime::net::percent::{self, Undecodable};
 
-use super::pool::{Mode, Pool, Postgres, Redis, Tcp, name_rule, rule_of};
+use super::pool::{Mode, Pool, Postgres, Redis, Tcp, name_rule};
 
 /// The parts of a URL.
 struct Parts<'a> {
@@ -19,7 +19,8 @@ struct Parts<'a> {
     query: &'a str,
 }
 
-/// Reads the pool of this name. No error shows the URL: it may hold a password.
+/// Reads the pool of this name. No error shows what stands behind the scheme: a password may stand anywhere in a URL that
+/// is not quite one.
 pub(super) fn read(name: &str, value: &Value) -> Result<Pool, ConfigError> {
     let variable = value.name().to_owned();
     let wrong = |rule: String| ConfigError::new(format!("{variable}: {rule}"));
@@ -38,7 +39,12 @@ pub(super) fn read(name: &str, value: &Value) -> Result<Pool, ConfigError> {
         }
     };
     let endpoints: Result<Vec<Endpoint>, _> = parts.hosts.split(',').map(|host| Endpoint::parse(host, port)).collect();
-    let endpoints = endpoints.map_err(|error| wrong(format!("its host: {}", rule_of(&error))))?;
+    let endpoints = endpoints.map_err(|_| {
+        wrong(
+            "its host is not a name or an IP address, with a port in 1-65535 or none, and commas between several"
+                .to_owned(),
+        )
+    })?;
     let mut pairs: Vec<(String, String)> = tls.map(|tls| ("tls".to_owned(), tls.to_owned())).into_iter().collect();
     for (key, value) in form_urlencoded::parse(parts.query.as_bytes()).into_owned() {
         // The word of libpq, with its values.
@@ -95,7 +101,7 @@ fn mode(settings: &mut Settings, parts: Parts<'_>) -> Result<Mode, Wrong> {
                 "" => Ok(0),
                 path => path.parse(),
             };
-            let database = database.map_err(|_| Wrong::Rule(format!("database {path:?} is not a number")))?;
+            let database = database.map_err(|_| Wrong::Rule("its database is not a number".to_owned()))?;
             let user = parts.user.filter(|user| !user.is_empty());
             Ok(Mode::Redis(Redis::read_rest(settings, user, parts.password, database)?))
         }
@@ -105,12 +111,12 @@ fn mode(settings: &mut Settings, parts: Parts<'_>) -> Result<Mode, Wrong> {
 fn split(text: &str) -> Result<Parts<'_>, String> {
     let example = "no URL, for example postgres://app:secret@db.example/app";
     let (scheme, rest) = text.split_once("://").ok_or(example)?;
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    // A slash ends the hosts, but not one in a password.
+    // First what stands before the last @: a slash or a question mark in a password ends nothing.
     let (user, rest) = match rest.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),
         None => (None, rest),
     };
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
     if hosts.is_empty() {
         return Err("it names no host".to_owned());
