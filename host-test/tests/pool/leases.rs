@@ -9,7 +9,7 @@ use mainstay_host_test::workload::Workload;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::common;
+use crate::common::{self, Builder};
 use crate::line_server::{Lines, Manner};
 use crate::support::{self, eventually, figures, operate, ready};
 
@@ -26,13 +26,21 @@ static USER: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 fn before(server: &Lines, settings: &str) -> Workload {
+    with_token(server, settings, None).start()
+}
+
+/// The component is given this token.
+fn with_token(server: &Lines, settings: &str, token: Option<&str>) -> Builder {
     let port = server.port;
     let url = format!("tcp://host.wasmcloud.internal:{port}?listen=9000&{settings}");
     support::service(&[port])
         .environment("POOL_LINES_URL", &url)
-        .component_with("test/pool-user", |component| component.image.clone_from(&USER))
+        .component_with("test/pool-user", |component| {
+            component.image.clone_from(&USER);
+            let token = token.map(|token| ("POOL_LEASES_TOKEN".to_owned(), token.to_owned()));
+            component.resources.environment.extend(token);
+        })
         .http()
-        .start()
 }
 
 async fn http(workload: &Workload, path: &str) -> (u16, String) {
@@ -144,4 +152,28 @@ async fn a_lease_that_is_not_given_back_in_words_closes_its_connection() {
     assert!(hung.contains("Error::Unclean(\"the upstream has hung up\")"), "{hung}");
     assert_eq!(done(&workload, "/ask/lines/six").await, "5 six");
     assert_eq!(figures(&workload, "lines").await["active"], 0);
+}
+
+#[tokio::test]
+async fn a_lease_wants_a_token_where_one_is_set() {
+    let server = Lines::start(Manner::default()).await;
+    for (token, expected) in [
+        (None, "Error::Rejected(\"the service wants a token"),
+        (Some("wrong"), "Error::Rejected(\"POOL_LEASES_TOKEN is no token of the service"),
+        (Some("l3ase"), ""),
+    ] {
+        let workload = with_token(&server, "max=2", token)
+            .environment("POOL_LEASES_TOKENS", "user = \"l3ase\"")
+            .start();
+        ready(&workload).await;
+        if expected.is_empty() {
+            assert!(done(&workload, "/ask/lines/one").await.ends_with(" one"));
+            let of_user = "pool_logins_total{pool=\"lines\",component=\"user\"}";
+            assert_eq!(support::metric(&workload, of_user).await, 1.0);
+        } else {
+            let refused = done(&workload, "/wait/lines/2000").await;
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+        assert!(!support::log(&workload).contains("l3ase"));
+    }
 }

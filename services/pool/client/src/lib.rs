@@ -60,6 +60,9 @@ impl Guest for Client {
 async fn asked(ask: &Ask, limit: Duration) -> Result<(Link, Tell), Error> {
     link::within(limit, async {
         let link = Link::open().await?;
+        if let Some(token) = settings::token() {
+            link.say(&Ask::Token(token.into())).await?;
+        }
         link.say(ask).await?;
         let tell = link.hear().await?;
         Ok((link, tell))

@@ -143,7 +143,7 @@ pub(crate) fn unexpected(tell: Tell) -> Error {
             Refusal::TimedOut => Error::Timeout(why),
             Refusal::QueueFull => Error::QueueFull(why),
             Refusal::CircuitOpen => Error::CircuitOpen(why),
-            Refusal::Rejected => Error::Rejected(why),
+            Refusal::Rejected | Refusal::Token => Error::Rejected(why),
             Refusal::Draining => Error::Draining(why),
             Refusal::Unclean => Error::Unclean(why),
             Refusal::Lost => Error::Lost(why),

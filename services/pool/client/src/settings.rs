@@ -17,3 +17,10 @@ pub(crate) fn address() -> Result<SocketAddrV4, Error> {
             .or_else(|_| wrong(&text, "not an IPv4 address and a port, for example 127.0.0.1:8084")),
     }
 }
+
+/// What the service wants to be told first, if it does: `POOL_LEASES_TOKEN`.
+pub(crate) fn token() -> Option<String> {
+    std::env::var("POOL_LEASES_TOKEN")
+        .ok()
+        .filter(|token| !token.is_empty())
+}

@@ -1,11 +1,12 @@
 //! What `pool-client.wasm` and the service say to each other: frames of a kind, a length and that many bytes.
 //!
 //! A connection on the service's lease port is one lease, or one question for figures. The client begins with
-//! [`Ask::Acquire`] or [`Ask::Figures`]. After [`Tell::Granted`] both sides pass [`Data`](Ask::Data) on; the client ends with
+//! [`Ask::Acquire`] or [`Ask::Figures`], after an [`Ask::Token`] where the service wants one. After [`Tell::Granted`] both sides pass [`Data`](Ask::Data) on; the client ends with
 //! [`Ask::Release`], which the service answers, or hangs up, which closes the connection to the upstream.
 //!
 //! | byte | from the client | from the service |
 //! |---|---|---|
+//! | `T` | a token | |
 //! | `A` | acquire: nanoseconds (8 bytes), name | |
 //! | `S` | figures: name | eleven numbers (8 bytes each) |
 //! | `D` | bytes for the upstream | bytes of the upstream |
@@ -29,6 +30,8 @@ const HEAD: usize = 5;
 /// What the client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// Who it is.
+    Token(Bytes),
     /// A connection of this pool.
     Acquire {
         /// The longest wait in nanoseconds; 0 for the pool's own.
@@ -90,10 +93,12 @@ pub enum Refusal {
     Lost,
     /// The client does not keep to this protocol.
     Protocol,
+    /// The client has not said a token of the service.
+    Token,
 }
 
 impl Refusal {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::NoSuchPool,
         Self::NotLeasable,
         Self::TimedOut,
@@ -104,6 +109,7 @@ impl Refusal {
         Self::Unclean,
         Self::Lost,
         Self::Protocol,
+        Self::Token,
     ];
 }
 
@@ -149,6 +155,7 @@ impl Ask {
     /// Appends it. Data that is longer than a frame becomes several.
     pub fn encode(&self, into: &mut BytesMut) {
         match self {
+            Self::Token(token) => frame(into, b'T', &[token]),
             Self::Acquire { timeout, name } => frame(into, b'A', &[&timeout.to_be_bytes(), name.as_bytes()]),
             Self::Figures(name) => frame(into, b'S', &[name.as_bytes()]),
             Self::Data(bytes) => data(into, bytes),
@@ -165,6 +172,7 @@ impl Ask {
             return Ok(None);
         };
         Ok(Some(match kind {
+            b'T' => Self::Token(body),
             b'A' => Self::Acquire {
                 timeout: number(&mut body)?,
                 name: text(&body),
@@ -300,6 +308,7 @@ mod tests {
                 timeout: 7,
                 name: name.clone(),
             },
+            Ask::Token(Bytes::from_static(b"secret")),
             Ask::Figures(name),
             Ask::Data(Bytes::from_static(b"EHLO")),
             Ask::Release { read: u64::MAX },

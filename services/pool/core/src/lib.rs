@@ -7,9 +7,11 @@
 //! | [`lease`] | what `pool-client.wasm` and the service say to each other |
 //! | [`conversation`] | what a hook and an upstream say to each other |
 //! | [`redis`] | Redis: commands of many clients on few connections, transactions, subscriptions |
+//! | [`tokens`] | what components have to bring, where something is set |
 
 pub mod conversation;
 pub mod lease;
 pub mod pool;
 pub mod postgres;
 pub mod redis;
+pub mod tokens;

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use mainstay_pool_core::lease::{Ask, Refusal, Tell, figures};
+use mainstay_pool_core::tokens::Tokens;
 use mainstay_runtime::listener;
+use mainstay_runtime::metrics::Registry;
 use tokio::net::TcpStream;
 
 use crate::admin::Pools;
+use crate::pool::login;
 use crate::pump::{End, finish, part, read_on};
 
 /// Connections to the port at once.
@@ -33,17 +36,32 @@ pub(crate) type Door = Rc<dyn Fn(Client) -> LocalBoxFuture<'static, (Client, Opt
 pub(crate) type Doors = Vec<(String, Door)>;
 
 /// Serves the port from now on.
-pub(crate) fn start(pools: Pools, doors: Doors, address: SocketAddr) {
-    let doors = Rc::new(doors);
+pub(crate) fn start(pools: Pools, doors: Doors, address: SocketAddr, tokens: Tokens, registry: Registry) {
+    let port = Rc::new(Port {
+        pools,
+        doors,
+        tokens,
+        registry,
+    });
     listener::keep("leases", "leases", address, CLIENTS, move |stream, _| {
         let _ = stream.set_nodelay(true);
-        serve(Rc::clone(&pools), Rc::clone(&doors), stream)
+        serve(Rc::clone(&port), stream)
     });
 }
 
-async fn serve(pools: Pools, doors: Rc<Doors>, mut stream: TcpStream) {
+/// What its clients share.
+struct Port {
+    pools: Pools,
+    doors: Doors,
+    /// Of which a client has to say one.
+    tokens: Tokens,
+    registry: Registry,
+}
+
+async fn serve(port: Rc<Port>, mut stream: TcpStream) {
+    let Port { pools, doors, .. } = &*port;
     let mut end = End::default();
-    let asked = tokio::time::timeout(PATIENCE, ask(&mut stream, &mut end)).await;
+    let asked = tokio::time::timeout(PATIENCE, ask(&port, &mut stream, &mut end)).await;
     let mut client = Client {
         stream,
         end,
@@ -53,7 +71,7 @@ async fn serve(pools: Pools, doors: Rc<Doors>, mut stream: TcpStream) {
     let last = match asked {
         Ok(Ok(Some(Ask::Figures(name)))) => Some(match pools.iter().find(|pool| pool.name() == name) {
             Some(pool) => Tell::Figures(figures(&pool.stats())),
-            None => no_such_pool(&pools, &name),
+            None => no_such_pool(pools, &name),
         }),
         Ok(Ok(Some(Ask::Acquire { timeout, name }))) => match doors.iter().find(|(other, _)| *other == name) {
             Some((_, door)) => {
@@ -66,10 +84,10 @@ async fn serve(pools: Pools, doors: Rc<Doors>, mut stream: TcpStream) {
                 Refusal::NotLeasable,
                 format!("pool {name:?} is for its protocol's drivers, which connect to its port"),
             ),
-            None => Some(no_such_pool(&pools, &name)),
+            None => Some(no_such_pool(pools, &name)),
         },
         Ok(Ok(Some(_))) => refused(Refusal::Protocol, "a pool has to be named first".to_owned()),
-        Ok(Err(error)) => refused(Refusal::Protocol, error),
+        Ok(Err((refusal, why))) => refused(refusal, why),
         Ok(Ok(None)) | Err(_) => None,
     };
     if let Some(last) = last {
@@ -80,11 +98,35 @@ async fn serve(pools: Pools, doors: Rc<Doors>, mut stream: TcpStream) {
     part(client.stream).await;
 }
 
-/// The first thing that a client says, if it says one.
-async fn ask(stream: &mut TcpStream, end: &mut End) -> Result<Option<Ask>, String> {
+/// What a client wants, if it says so; after its token, where one is wanted.
+async fn ask(port: &Port, stream: &mut TcpStream, end: &mut End) -> Result<Option<Ask>, (Refusal, String)> {
+    let mut component: Option<String> = None;
     loop {
-        if let Some(ask) = Ask::decode(&mut end.input).map_err(|error| error.to_string())? {
-            return Ok(Some(ask));
+        match Ask::decode(&mut end.input).map_err(|error| (Refusal::Protocol, error.to_string()))? {
+            Some(Ask::Token(token)) => {
+                let owner = port.tokens.owner(&token);
+                if owner.is_none() && !port.tokens.is_empty() {
+                    return Err((
+                        Refusal::Token,
+                        "POOL_LEASES_TOKEN is no token of the service".to_owned(),
+                    ));
+                }
+                component = owner.map(str::to_owned);
+                continue;
+            }
+            Some(_) if component.is_none() && !port.tokens.is_empty() => {
+                let why = "the service wants a token: set POOL_LEASES_TOKEN for the component that holds the client";
+                return Err((Refusal::Token, why.to_owned()));
+            }
+            Some(ask) => {
+                if let (Some(component), Ask::Acquire { name, .. }) = (&component, &ask)
+                    && port.doors.iter().any(|(other, _)| other == name)
+                {
+                    login(&port.registry, name, component);
+                }
+                return Ok(Some(ask));
+            }
+            None => {}
         }
         if !read_on(stream, end).await.unwrap_or(false) {
             return Ok(None);

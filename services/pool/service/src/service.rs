@@ -63,7 +63,13 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         admin::start(Rc::clone(&pools), address);
     }
     if let Some(address) = configuration.leases {
-        leases::start(pools, doors, address);
+        leases::start(
+            pools,
+            doors,
+            address,
+            configuration.lease_tokens,
+            context.metrics.clone(),
+        );
     }
     // The workload is ready when no pool stands before a wall.
     loop {
@@ -114,7 +120,7 @@ fn open<C: Component>(
         connect_timeout,
         acquire_timeout,
         mut limits,
-        token,
+        tokens,
         mode,
     } = settings;
     let loaded = tls.settings.load();
@@ -131,7 +137,7 @@ fn open<C: Component>(
         config::Mode::Postgres(postgres) => {
             let connector = postgres_connector(upstream, &postgres);
             let pool = Pool::start(&name, addresses, limits, acquire_timeout, connector, registry);
-            let mode = postgres::Mode::new(Rc::clone(&pool), &postgres, acquire_timeout, token);
+            let mode = postgres::Mode::new(Rc::clone(&pool), &postgres, acquire_timeout, tokens);
             listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
                 postgres::client(Rc::clone(&mode), stream)
             });
@@ -148,7 +154,7 @@ fn open<C: Component>(
             };
             let keepalive = limits.keepalive;
             let pool = Pool::start(&name, addresses, limits, acquire_timeout, connector, registry);
-            let mode = redis::Mode::new(Rc::clone(&pool), &redis, acquire_timeout, keepalive, token);
+            let mode = redis::Mode::new(Rc::clone(&pool), &redis, acquire_timeout, keepalive, tokens);
             listen_on(&pool, listen, max_clients, &leads_to, move |stream| {
                 redis::client(Rc::clone(&mode), stream)
             });

@@ -1,9 +1,12 @@
 //! What a client is told that no server said.
 
+use std::rc::Rc;
+
 use bytes::{Bytes, BytesMut};
 
 use super::classify::Local;
 use super::{Command, Identity};
+use crate::tokens::Tokens;
 
 /// A client's own state, which no connection has to hold.
 #[derive(Debug)]
@@ -13,8 +16,10 @@ pub struct Session {
     /// 2 or 3.
     protocol: u8,
     name: Bytes,
-    /// What it has to say before anything else; nothing, if it has said so or need not.
-    token: Option<String>,
+    /// Of which it has to say one before anything else.
+    tokens: Rc<Tokens>,
+    /// Whose it has said; empty for the one of all.
+    component: Option<String>,
 }
 
 /// What the client is told.
@@ -33,13 +38,14 @@ fn say(text: impl AsRef<[u8]>) -> Answer {
 }
 
 impl Session {
-    /// A client, and the token that it has to bring, if there is one.
-    pub fn new(id: u64, token: Option<String>) -> Self {
+    /// A client, and the tokens of which it has to bring one, if there are any.
+    pub fn new(id: u64, tokens: Rc<Tokens>) -> Self {
         Self {
             id,
             protocol: 2,
             name: Bytes::new(),
-            token,
+            tokens,
+            component: None,
         }
     }
 
@@ -48,10 +54,19 @@ impl Session {
         self.protocol
     }
 
+    fn must_authenticate(&self) -> bool {
+        self.component.is_none() && !self.tokens.is_empty()
+    }
+
+    /// Whose token it has said; empty for the one of all.
+    pub fn component(&self) -> Option<&str> {
+        self.component.as_deref()
+    }
+
     /// Why this command is not even looked at: the client has not said its token.
     pub fn refuses(&self, local: Option<Local>) -> Option<Answer> {
         let free = matches!(local, Some(Local::Auth | Local::Hello | Local::Quit | Local::Reset));
-        (self.token.is_some() && !free).then(|| say("-NOAUTH Authentication required.\r\n"))
+        (self.must_authenticate() && !free).then(|| say("-NOAUTH Authentication required.\r\n"))
     }
 
     /// Answers a command that is answered here.
@@ -97,14 +112,11 @@ impl Session {
 
     /// Without a token any password is right: the loopback needs none.
     fn authenticate(&mut self, token: &[u8]) -> bool {
-        let right = self
-            .token
-            .as_ref()
-            .is_none_or(|expected| same(expected.as_bytes(), token));
-        if right {
-            self.token = None;
+        if let Some(owner) = self.tokens.owner(token) {
+            self.component = Some(owner.to_owned());
+            return true;
         }
-        right
+        self.tokens.is_empty()
     }
 
     fn hello(&mut self, command: &Command<'_>, identity: Option<&Identity>) -> Answer {
@@ -137,7 +149,7 @@ impl Session {
                 return say(format!("-ERR Syntax error in HELLO option '{option}'\r\n"));
             }
         }
-        if self.token.is_some() {
+        if self.must_authenticate() {
             return say(
                 "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> \
                 AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version \
@@ -148,11 +160,6 @@ impl Session {
         self.name = name.unwrap_or(std::mem::take(&mut self.name));
         Answer::Say(identity.hello(protocol, self.id))
     }
-}
-
-/// Whether both are the same, in a time that does not tell where they differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
 }
 
 /// Writes a string.
@@ -186,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_name_is_the_clients_own() {
-        let mut session = Session::new(7, None);
+        let mut session = Session::new(7, Rc::default());
         assert_eq!(told(&mut session, "CLIENT GETNAME"), "$-1\r\n");
         assert_eq!(told(&mut session, "CLIENT SETNAME a"), "+OK\r\n");
         assert_eq!(told(&mut session, "CLIENT GETNAME"), "$1\r\na\r\n");
@@ -197,7 +204,7 @@ mod tests {
 
     #[test]
     fn without_a_token_any_password_will_do() {
-        let mut session = Session::new(7, None);
+        let mut session = Session::new(7, Rc::default());
         assert_eq!(told(&mut session, "AUTH x"), "+OK\r\n");
         assert_eq!(told(&mut session, "AUTH user x"), "+OK\r\n");
         assert!(told(&mut session, "AUTH").starts_with("-ERR wrong number"));
@@ -205,18 +212,24 @@ mod tests {
 
     #[test]
     fn with_a_token_nothing_goes_without_it() {
-        let mut session = Session::new(7, Some("secret".to_owned()));
+        let mut tokens = Tokens::one("secret");
+        tokens.add("web", "own");
+        let mut session = Session::new(7, Rc::new(tokens));
+        assert_eq!(session.component(), None);
         assert!(told(&mut session, "GET a").starts_with("-NOAUTH"));
         assert!(told(&mut session, "CLIENT ID").starts_with("-NOAUTH"));
         assert!(told(&mut session, "HELLO 3").starts_with("-NOAUTH"));
         assert!(told(&mut session, "AUTH wrong!").starts_with("-WRONGPASS"));
         assert!(told(&mut session, "HELLO 3 AUTH default secret").starts_with("%7\r\n"));
         assert_eq!(told(&mut session, "CLIENT ID"), ":7\r\n");
+        assert_eq!(session.component(), Some(""));
+        assert_eq!(told(&mut session, "AUTH own"), "+OK\r\n");
+        assert_eq!(session.component(), Some("web"));
     }
 
     #[test]
     fn hello_switches_the_protocol_for_this_client_alone() {
-        let mut session = Session::new(7, None);
+        let mut session = Session::new(7, Rc::default());
         assert!(told(&mut session, "HELLO").starts_with("*14\r\n$6\r\nserver\r\n"));
         assert!(told(&mut session, "HELLO 3 SETNAME a").starts_with("%7\r\n"));
         assert_eq!(session.protocol(), 3);

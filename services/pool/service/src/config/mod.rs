@@ -2,14 +2,17 @@
 //!
 //! - `pool`: one pool
 //! - `url`: the same as a URL, in one variable
+//! - `tokens`: what components have to bring
 
 mod pool;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod url;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use mainstay_pool_core::tokens::Tokens;
 use mainstay_runtime::config::{ConfigError, Settings, Value};
 use mainstay_runtime::health;
 
@@ -26,6 +29,8 @@ pub struct Configuration {
     pub admin: Option<SocketAddr>,
     /// Where `pool-client.wasm` asks for connections.
     pub leases: Option<SocketAddr>,
+    /// Of which it has to say one there.
+    pub lease_tokens: Tokens,
 }
 
 /// Where the admin pages are unless told otherwise.
@@ -76,22 +81,24 @@ impl Configuration {
         };
         let admin = settings.or("admin", Some(ADMIN), page)?;
         let leases = settings.or("leases", Some(LEASES), page)?;
+        let lease_tokens = tokens::read(settings, "leases_token", "POOL_LEASES_TOKENS")?;
         let mut pools = Vec::new();
         for name in named {
             if let Some(value) = settings.value(&format!("{name}_url")) {
                 pools.push(url::read(name, &value)?);
             }
         }
-        // The password of a table comes by variable or file: POOL_<NAME>_PASSWORD.
-        let mut tables = settings.tables("pool", Pool::read)?;
-        for pool in &mut tables {
+        pools.extend(settings.tables("pool", Pool::read)?);
+        // Secrets come by variable or file, whether a URL or a table made the pool: POOL_<NAME>_PASSWORD.
+        for pool in &mut pools {
             let key = pool.name.replace(['-', '.'], "_");
+            let token = format!("{key}_token");
+            let password = settings.secret(&format!("{key}_password"))?;
             pool.complete(
-                settings.secret(&format!("{key}_password"))?,
-                settings.secret(&format!("{key}_token"))?,
+                password,
+                tokens::read(settings, &token, &format!("POOL_{}S", token.to_uppercase()))?,
             )?;
         }
-        pools.extend(tables);
         if pools.is_empty() {
             return Err(ConfigError::new(
                 "no pool: set POOL_<NAME>_URL, for example POOL_APP_URL=\"postgres://app:secret@db.example/app\", or \
@@ -104,6 +111,7 @@ impl Configuration {
             health,
             admin,
             leases,
+            lease_tokens,
         })
     }
 }

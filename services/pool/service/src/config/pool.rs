@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use mainstay_pool_core::pool::{Balance, Ejection, Settings as Limits};
 use mainstay_pool_core::postgres::Pooling;
+use mainstay_pool_core::tokens::Tokens;
 use mainstay_runtime::config::{ConfigError, Secret, Settings, Value};
 use mainstay_runtime::net::{Endpoint, Pem, TlsSettings, Verification};
+
+use super::tokens;
 
 /// A pool: a port, and the connections behind it.
 #[derive(Debug)]
@@ -27,8 +30,8 @@ pub struct Pool {
     pub acquire_timeout: Duration,
     /// How many connections, and for how long.
     pub limits: Limits,
-    /// What clients have to say before anything else.
-    pub token: Option<Secret>,
+    /// Of which clients have to say one before anything else.
+    pub tokens: Tokens,
     /// The protocol.
     pub mode: Mode,
 }
@@ -166,7 +169,7 @@ impl Pool {
         let connect_timeout = settings.or("connect_timeout", 5 * second, |value| value.duration(short.clone()))?;
         let acquire_timeout = settings.or("acquire_timeout", 5 * second, |value| value.duration(short))?;
         let limits = limits(settings, &mode, upstream.len(), long)?;
-        let token = settings.secret("token")?;
+        let tokens = tokens::read(settings, "token", &format!("pool {name:?}: tokens"))?;
         let pool = Self {
             name,
             listen,
@@ -176,17 +179,17 @@ impl Pool {
             connect_timeout,
             acquire_timeout,
             limits,
-            token,
+            tokens,
             mode,
         };
-        match (&pool.mode, &pool.token) {
-            (Mode::Tcp(_), Some(_)) => Err(settings.error("token is for the modes postgres and redis")),
+        match pool.mode {
+            Mode::Tcp(_) if !pool.tokens.is_empty() => Err(settings.error("token is for the modes postgres and redis")),
             _ => Ok(pool),
         }
     }
 
-    /// Adds the secrets that no table may hold.
-    pub(super) fn complete(&mut self, password: Option<Secret>, token: Option<Secret>) -> Result<(), ConfigError> {
+    /// Adds the secrets that come by variables of their own.
+    pub(super) fn complete(&mut self, password: Option<Secret>, tokens: Tokens) -> Result<(), ConfigError> {
         let name = &self.name;
         if password.is_some() {
             let place = match &mut self.mode {
@@ -203,13 +206,16 @@ impl Pool {
             }
             *place = password;
         }
-        if token.is_some() {
-            if self.token.is_some() || matches!(self.mode, Mode::Tcp(_)) {
-                return Err(ConfigError::new(format!(
-                    "pool {name:?}: its token is set twice, or it is one of mode tcp, which has none"
-                )));
-            }
-            self.token = token;
+        if !tokens.is_empty() && matches!(self.mode, Mode::Tcp(_)) {
+            return Err(ConfigError::new(format!(
+                "pool {name:?}: a pool of mode tcp has no place for a token; POOL_LEASES_TOKEN is for leases"
+            )));
+        }
+        if !tokens.is_empty() && !self.tokens.is_empty() {
+            return Err(ConfigError::new(format!("pool {name:?}: its tokens are set twice")));
+        }
+        if !tokens.is_empty() {
+            self.tokens = tokens;
         }
         Ok(())
     }

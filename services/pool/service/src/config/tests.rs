@@ -40,9 +40,26 @@ fn a_url_is_a_pool() {
 }
 
 #[test]
+fn a_password_may_hold_what_ends_things_elsewhere() {
+    let configuration = read(&[("POOL_APP_URL", "postgres://app:se?c/r@t@db.example/shop?max=20")]).unwrap();
+    let pool = &configuration.pools[0];
+    assert_eq!(
+        (pool.upstream[0].to_string().as_str(), pool.limits.max),
+        ("db.example:5432", 20)
+    );
+    let Mode::Postgres(postgres) = &pool.mode else {
+        panic!("{pool:?}")
+    };
+    assert_eq!(postgres.password.as_ref().unwrap().reveal(), "se?c/r@t");
+}
+
+#[test]
 fn redis_and_tcp_have_urls_too() {
     let configuration = read(&[
-        ("POOL_CACHE_URL", "rediss://:secret@cache.example/3?shared=4"),
+        (
+            "POOL_CACHE_URL",
+            "rediss://:secret@cache.example/3?shared=4&keepalive=30s&command_timeout=10s",
+        ),
         ("POOL_MAIL_URL", "tcp://mail.example:25?listen=2525&reuse=on-idle"),
     ])
     .unwrap();
@@ -53,6 +70,8 @@ fn redis_and_tcp_have_urls_too() {
         panic!("{cache:?}")
     };
     assert_eq!((redis.user.as_deref(), redis.database, redis.shared), (None, 3, 4));
+    assert_eq!((cache.limits.held, redis.command_timeout), (8, Duration::from_secs(10)));
+    assert_eq!(cache.limits.keepalive, Some(Duration::from_secs(30)));
     assert_eq!(cache.tls.settings.verification, Verification::VerifyFull);
     let Mode::Tcp(tcp) = &mail.mode else { panic!("{mail:?}") };
     assert_eq!(
@@ -99,7 +118,58 @@ fn a_file_holds_any_number_of_pools_and_variables_their_passwords() {
         panic!("{app:?}")
     };
     assert_eq!(postgres.password.as_ref().unwrap().reveal(), "secret");
-    assert_eq!(cache.token.as_ref().unwrap().reveal(), "t");
+    assert_eq!(cache.tokens.owner(b"t"), Some(""));
+}
+
+#[test]
+fn every_pool_has_its_secrets_by_variables_of_its_own_and_components_tokens_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.toml");
+    std::fs::write(&path, "web = \"w\"\njobs = \"j\"\n").unwrap();
+    let url = ("POOL_APP_URL", "postgres://app@b");
+    let configuration = read(&[
+        url,
+        ("POOL_APP_PASSWORD", "secret"),
+        ("POOL_APP_TOKEN", "t"),
+        ("POOL_APP_TOKENS_FILE", path.to_str().unwrap()),
+        ("POOL_LEASES_TOKENS", "mail = \"m\""),
+    ])
+    .unwrap();
+    let Mode::Postgres(postgres) = &configuration.pools[0].mode else {
+        panic!("{configuration:?}")
+    };
+    assert_eq!(postgres.password.as_ref().unwrap().reveal(), "secret");
+    let tokens = &configuration.pools[0].tokens;
+    let owners = [&b"t"[..], b"w", b"j", b"m"].map(|token| tokens.owner(token));
+    assert_eq!(owners, [Some(""), Some("web"), Some("jobs"), None]);
+    assert_eq!(configuration.lease_tokens.owner(b"m"), Some("mail"));
+
+    let tcp = ("POOL_APP_URL", "tcp://b:1?listen=9000");
+    let twice = ("POOL_APP_URL", "postgres://app:secret@b");
+    for (variables, message) in [
+        (
+            [tcp, ("POOL_APP_TOKEN", "s3cret")],
+            "pool \"app\": a pool of mode tcp has no place for a token; POOL_LEASES_TOKEN is for leases",
+        ),
+        (
+            [twice, ("POOL_APP_PASSWORD", "s3cret")],
+            "pool \"app\": its password is set twice",
+        ),
+        (
+            [url, ("POOL_APP_TOKENS", "web = \"w\"\njobs = s3cret")],
+            "POOL_APP_TOKENS: line 2 is not of the form: component = \"token\"",
+        ),
+        (
+            [url, ("POOL_APP_TOKENS", "web = \"s3cret\"\njobs = \"s3cret\"")],
+            "POOL_APP_TOKENS: \"jobs\" and \"web\" have the same token; each needs one of its own",
+        ),
+        (
+            [url, ("POOL_APP_TOKENS", "web = \"\"")],
+            "POOL_APP_TOKENS: \"web\": a component and its token must not be empty",
+        ),
+    ] {
+        assert_eq!(read(&variables).unwrap_err(), message);
+    }
 }
 
 #[test]
@@ -124,7 +194,18 @@ fn wrong_settings_are_told_in_one_line_without_secrets() {
         ),
         (
             "postgres://app:secret@b:0",
-            "POOL_APP_URL: its host: port \"0\" is not in 1-65535",
+            "POOL_APP_URL: its host is not a name or an IP address, with a port in 1-65535 or none, and commas between \
+             several",
+        ),
+        (
+            "postgres://app:secret/db",
+            "POOL_APP_URL: its host is not a name or an IP address, with a port in 1-65535 or none, and commas between \
+             several",
+        ),
+        (
+            "postgres://app:se?secret@db:99999/app",
+            "POOL_APP_URL: its host is not a name or an IP address, with a port in 1-65535 or none, and commas between \
+             several",
         ),
         (
             "postgres://app:secret@b?maxx=1",
@@ -134,10 +215,11 @@ fn wrong_settings_are_told_in_one_line_without_secrets() {
             "postgres://app:secret@b?max=0",
             "POOL_APP_URL: max \"0\": not a whole number in 1-1000",
         ),
-        ("redis://b/x", "POOL_APP_URL: database \"x\" is not a number"),
+        ("redis://b/secret", "POOL_APP_URL: its database is not a number"),
         (
-            "redis://b?max=2",
-            "POOL_APP_URL: shared 2 is not less than max 2; transactions and subscriptions need connections of their own",
+            "redis://b?max=4",
+            "POOL_APP_URL: shared 2 for each of RESP2 and RESP3 is 4, which is not less than max 4; transactions and \
+             subscriptions need connections of their own",
         ),
         (
             "redis://b?tls=prefer",
@@ -157,6 +239,10 @@ fn wrong_settings_are_told_in_one_line_without_secrets() {
         ),
     ];
     for (url, message) in urls {
+        assert!(
+            !message.contains("secret") || message.contains("for example"),
+            "{message}"
+        );
         assert_eq!(read(&[("POOL_APP_URL", url)]).unwrap_err(), message);
     }
     assert!(

@@ -96,6 +96,11 @@ impl Meters {
         self.error(kind);
     }
 
+    /// A client has brought a component's token.
+    pub(crate) fn login(&self, component: &str) {
+        login(&self.registry, &self.name, component);
+    }
+
     /// An error, by its kind.
     pub(crate) fn error(&self, kind: &str) {
         let labels = [("pool", self.name.as_str()), ("kind", kind)];
@@ -113,4 +118,12 @@ impl Meters {
     pub(crate) fn clients(&self, change: f64) {
         self.clients.add(change);
     }
+}
+
+/// A client of a pool has brought a component's token; an empty name for the token of all.
+pub(crate) fn login(registry: &Registry, pool: &str, component: &str) {
+    tracing::debug!(pool, component, "a client brought its token");
+    let labels = [("pool", pool), ("component", component)];
+    let help = "Clients that brought a token, by the component whose it is.";
+    registry.counter("pool_logins_total", help, &labels).add(1);
 }

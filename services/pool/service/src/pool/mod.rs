@@ -22,7 +22,7 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 pub(crate) use lease::Lease;
-pub(crate) use meters::Meters;
+pub(crate) use meters::{Meters, login};
 
 /// Idle connections are looked at this often: has the upstream closed one?
 const SWEEP: Duration = Duration::from_secs(1);

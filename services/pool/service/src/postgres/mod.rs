@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mainstay_pool_core::postgres::{Pooling, Registry};
-use mainstay_runtime::config::Secret;
+use mainstay_pool_core::tokens::Tokens;
 use tokio::net::TcpStream;
 
 use crate::pool::Pool;
@@ -29,7 +29,8 @@ pub(crate) struct Mode {
     pub(crate) pool: Rc<Pool<Connector>>,
     pub(crate) pooling: Pooling,
     pub(crate) acquire_timeout: Duration,
-    pub(crate) token: Option<Secret>,
+    /// Of which clients have to say one.
+    pub(crate) tokens: Tokens,
     /// Databases that a client may name: the pool leads to one.
     pub(crate) database: String,
     registry: Rc<RefCell<Registry>>,
@@ -41,13 +42,13 @@ impl Mode {
         pool: Rc<Pool<Connector>>,
         settings: &crate::config::Postgres,
         acquire_timeout: Duration,
-        token: Option<Secret>,
+        tokens: Tokens,
     ) -> Rc<Self> {
         Rc::new(Self {
             pool,
             pooling: settings.pooling,
             acquire_timeout,
-            token,
+            tokens,
             database: settings.database.clone(),
             registry: Rc::default(),
             cancels: Cancels::default(),

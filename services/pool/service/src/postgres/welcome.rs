@@ -8,6 +8,7 @@ use mainstay_pool_core::pool::AcquireError;
 use mainstay_pool_core::postgres::{
     self as protocol, Fault, Parameters, Severity, Startup, StartupMessage, next_frame, read_startup,
 };
+use mainstay_pool_core::tokens::Tokens;
 use tokio::net::TcpStream;
 
 use super::Mode;
@@ -105,14 +106,17 @@ async fn admit(
     if startup.minor > 2 || !unknown.is_empty() {
         protocol::negotiate(&mut end.output, startup.minor.min(2), &unknown);
     }
-    if let Some(token) = &mode.token {
+    if !mode.tokens.is_empty() {
         protocol::cleartext_password(&mut end.output);
         finish(stream, end).await?;
-        if !says(stream, end, token.reveal().as_bytes()).await? {
+        if let Some(component) = says(stream, end, &mode.tokens).await? {
+            mode.pool.meters().login(&component);
+        } else {
+            mode.pool.meters().error("token");
             let user = startup.parameter("user").unwrap_or_default();
             return Ok(Err((
                 "28P01",
-                format!("password authentication failed for user {user:?}: it is not the pool's token"),
+                format!("password authentication failed for user {user:?}: it is no token of the pool"),
             )));
         }
     }
@@ -130,23 +134,23 @@ async fn admit(
     Ok(Ok(settings))
 }
 
-/// Whether the client's password is this.
-async fn says(stream: &mut TcpStream, end: &mut End, token: &[u8]) -> io::Result<bool> {
+/// Whose token the client's password is.
+async fn says(stream: &mut TcpStream, end: &mut End, tokens: &Tokens) -> io::Result<Option<String>> {
     loop {
         let frame = next_frame(&end.input).map_err(io::Error::other)?;
         if let Some(frame) = frame {
             if frame.tag != b'p' || frame.length > 10_000 {
-                return Ok(false);
+                return Ok(None);
             }
             if end.input.len() >= frame.length {
                 let message = end.input.split_to(frame.length);
                 let password = protocol::password(message.get(5..).unwrap_or_default());
-                let differs = |password: &[u8]| password.iter().zip(token).fold(0, |sum, (a, b)| sum | (a ^ b)) != 0;
-                return Ok(password.is_ok_and(|password| password.len() == token.len() && !differs(password)));
+                let owner = password.ok().and_then(|password| tokens.owner(password));
+                return Ok(owner.map(str::to_owned));
             }
         }
         if !read_on(stream, end).await? {
-            return Ok(false);
+            return Ok(None);
         }
     }
 }

@@ -7,7 +7,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use mainstay_pool_core::redis::{
     Answer, Class, ClientId, Command, Commands, Fault, Local, Session, classify, write_command,
 };
-use mainstay_runtime::config::Secret;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -27,6 +26,8 @@ pub(super) struct Client<'a> {
     pub(super) end: End,
     pub(super) commands: Commands,
     pub(super) session: Session,
+    /// Whose token was counted.
+    counted: Option<String>,
     id: ClientId,
     link: Rc<Link>,
     answered: Rc<Notify>,
@@ -59,10 +60,8 @@ pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
         stream: &mut stream,
         end: End::default(),
         commands: Commands::default(),
-        session: Session::new(
-            number,
-            mode.token.as_ref().map(|token: &Secret| token.reveal().to_owned()),
-        ),
+        session: Session::new(number, Rc::clone(&mode.tokens)),
+        counted: None,
         id,
         link,
         answered,
@@ -170,6 +169,9 @@ impl Client<'_> {
                         .session
                         .answer(local, &command, known.as_ref().and_then(Option::as_ref));
                     drop(known);
+                    if matches!(local, Local::Auth | Local::Hello) {
+                        self.count_login(&answer);
+                    }
                     run.push(&self.link, self.id, &mut self.end.input);
                     self.end.input.advance(length);
                     match answer {
@@ -184,6 +186,19 @@ impl Client<'_> {
         };
         run.push(&self.link, self.id, &mut self.end.input);
         stop
+    }
+
+    /// A client has said a token, or what is none.
+    pub(super) fn count_login(&mut self, answer: &Answer) {
+        let meters = self.mode.pool.meters();
+        match (self.session.component(), answer) {
+            (_, Answer::Say(text)) if text.starts_with(b"-WRONGPASS") => meters.error("token"),
+            (Some(component), _) if self.counted.as_deref() != Some(component) => {
+                meters.login(component);
+                self.counted = Some(component.to_owned());
+            }
+            _ => {}
+        }
     }
 
     /// After a HELLO the client shares a connection with others of its protocol. Nothing is owed to it by then.

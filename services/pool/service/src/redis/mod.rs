@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainstay_runtime::config::Secret;
+use mainstay_pool_core::tokens::Tokens;
 
 use crate::pool::Pool;
 use link::Link;
@@ -30,7 +30,8 @@ pub(crate) struct Mode {
     pub(crate) command_timeout: Duration,
     /// One on which nothing is said for so long is asked whether it lives.
     pub(crate) keepalive: Option<Duration>,
-    pub(crate) token: Option<Secret>,
+    /// Of which clients have to say one.
+    pub(crate) tokens: Rc<Tokens>,
     /// The database that all have.
     pub(crate) database: u32,
     /// Connections that many share, by the version of RESP that is spoken on them; made when somebody needs one.
@@ -45,14 +46,14 @@ impl Mode {
         settings: &crate::config::Redis,
         acquire_timeout: Duration,
         keepalive: Option<Duration>,
-        token: Option<Secret>,
+        tokens: Tokens,
     ) -> Rc<Self> {
         Rc::new(Self {
             pool,
             acquire_timeout,
             command_timeout: settings.command_timeout,
             keepalive,
-            token,
+            tokens: Rc::new(tokens),
             database: settings.database,
             links: Default::default(),
             shared: settings.shared,
