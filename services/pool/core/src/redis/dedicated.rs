@@ -44,12 +44,22 @@ impl Dedicated {
         } else if alone && command.is(0, "UNWATCH") && !self.multi {
             self.watching = false;
         } else {
-            // AUTH, HELLO and SELECT are the server's business here, so its state is not that of a new connection.
+            // SELECT is the server's business here, so its state is not that of a new connection.
             self.for_good |= !matches!(
                 classify(command, database),
                 Class::Shared { .. } | Class::Until | Class::Refused(_)
             );
         }
+    }
+
+    /// Whether the server owes an answer, or is in the middle of one.
+    pub fn is_owed(&self) -> bool {
+        self.owed > 0 || self.unseen > 0 || self.scanner.is_within()
+    }
+
+    /// Whether what the client says is queued for EXEC.
+    pub fn is_in_transaction(&self) -> bool {
+        self.multi
     }
 
     /// Whether the client keeps it until it goes.

@@ -123,7 +123,11 @@ async fn converse(
         while first || dedicated.is_open() {
             match say(client, &mut server_end.output, dedicated) {
                 Ok(Said::Passed) => first = false,
-                Ok(Said::More) => break,
+                Ok(Said::More) => {
+                    waits_for_more = true;
+                    break;
+                }
+                Ok(Said::NotYet) => break,
                 Ok(Said::Reset) => return Ended::Reset,
                 Ok(Said::Quit) => {
                     client.end.output.extend_from_slice(b"+OK\r\n");
@@ -165,6 +169,8 @@ enum Said {
     Passed,
     /// It is not complete.
     More,
+    /// Its turn comes when the server has answered those before.
+    NotYet,
     Reset,
     Quit,
 }
@@ -189,6 +195,34 @@ fn say(client: &mut Client<'_>, out: &mut BytesMut, dedicated: &mut Dedicated) -
             });
         }
         Local::Nothing => client.end.input.advance(length),
+        Local::Auth | Local::Hello if dedicated.is_owed() => return Ok(Said::NotYet),
+        Local::Auth | Local::Hello => {
+            // Tokens are the pool's, and the protocol of the connection is that of the moment at which it was had.
+            let before = client.session.protocol();
+            let known = client.mode.pool.connector().identity.borrow();
+            let switches = local == Local::Hello
+                && command
+                    .word(1)
+                    .is_some_and(|version| version != before.to_string().as_bytes());
+            let answer = if dedicated.is_in_transaction() {
+                Answer::Say("-ERR Command not allowed inside a transaction\r\n".into())
+            } else if switches {
+                Answer::Say(
+                    "-ERR not through a pool: HELLO switches the protocol before a subscription or a transaction\r\n"
+                        .into(),
+                )
+            } else {
+                client
+                    .session
+                    .answer(local, &command, known.as_ref().and_then(Option::as_ref))
+            };
+            drop(known);
+            client.end.input.advance(length);
+            client.count_login(&answer);
+            if let Answer::Say(text) = answer {
+                client.end.output.extend_from_slice(&text);
+            }
+        }
         _ => {
             dedicated.say(&command, client.mode.database);
             if command.inline {
