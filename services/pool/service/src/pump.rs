@@ -3,11 +3,12 @@
 //! Both ends may send at once and read only later, as clients that pipeline do: so nothing here waits for one thing
 //! only. What is to be written is written, and what can be read is read, until something has moved.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{Interest, ReadBuf};
@@ -21,6 +22,12 @@ const PENDING: usize = 256 * 1024;
 /// How much is read at once.
 const READ: usize = 64 * 1024;
 
+/// What an end has said and nobody has taken: whoever need not wait for the rest of one long message reads no more.
+pub(crate) const INPUT: usize = 1024 * 1024;
+
+/// What messages longer than that may take, all ends of all pools together, while the rest of them is waited for.
+const LONG: usize = 256 * 1024 * 1024;
+
 /// One end: what came from it, what is to be said to it.
 #[derive(Debug, Default)]
 pub(crate) struct End {
@@ -30,6 +37,39 @@ pub(crate) struct End {
     pub(crate) ended: bool,
     /// What was written has to be flushed.
     pub(crate) unflushed: bool,
+    pub(crate) long: Long,
+}
+
+/// What one end has of [`LONG`].
+#[derive(Debug, Default)]
+pub(crate) struct Long(usize);
+
+thread_local! {
+    /// What all ends have of [`LONG`].
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Long {
+    /// The end has so much input now.
+    fn set(&mut self, input: usize) -> io::Result<()> {
+        let now = input.saturating_sub(INPUT);
+        let taken = TAKEN.get() - self.0 + now;
+        TAKEN.set(taken);
+        let grows = now > self.0;
+        self.0 = now;
+        if grows && taken > LONG {
+            let error = "too many long messages wait for their ends at once";
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, error));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Long {
+    fn drop(&mut self) {
+        let taken = TAKEN.get() - self.0;
+        TAKEN.set(taken);
+    }
 }
 
 /// What has moved.
@@ -47,13 +87,18 @@ pub(crate) enum Failed {
     Server(io::Error),
 }
 
-/// Waits until something has moved between client and server.
+/// Waits until something has moved between client and server. While the client has said enough, only its going counts. A
+/// server that takes nothing of what waits for it for longer than `send_timeout` has failed: meanwhile nobody may be able
+/// to see that the client is gone.
 pub(crate) async fn pump(
     client: &mut (impl Transport + ?Sized),
     client_end: &mut End,
     server: &mut (impl Transport + ?Sized),
     server_end: &mut End,
+    enough: bool,
+    send_timeout: Duration,
 ) -> Result<Moved, Failed> {
+    let mut stalled: Option<(Pin<Box<tokio::time::Sleep>>, usize)> = None;
     poll_fn(|context| {
         let mut moved = Moved::default();
         moved.wrote |= write(context, server, server_end).map_err(Failed::Server)?;
@@ -61,13 +106,27 @@ pub(crate) async fn pump(
         if client_end.output.len() < PENDING && !server_end.ended {
             moved.from_server = read(context, server, server_end).map_err(Failed::Server)?;
         }
-        if server_end.output.len() < PENDING && !client_end.ended {
+        let full = server_end.output.len() >= PENDING || (enough && client_end.input.len() >= INPUT);
+        if !full && !client_end.ended {
             moved.from_client = read(context, client, client_end).map_err(Failed::Client)?;
         }
-        if moved == Moved::default() {
-            Poll::Pending
-        } else {
-            Poll::Ready(Ok(moved))
+        if moved != Moved::default() {
+            return Poll::Ready(Ok(moved));
+        }
+        let left = server_end.output.len();
+        if left == 0 {
+            return Poll::Pending;
+        }
+        loop {
+            let (sleep, before) = stalled.get_or_insert_with(|| (Box::pin(tokio::time::sleep(send_timeout)), left));
+            if sleep.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            if left >= *before {
+                let error = format!("it took nothing within {send_timeout:?}");
+                return Poll::Ready(Err(Failed::Server(io::Error::new(io::ErrorKind::TimedOut, error))));
+            }
+            stalled = None;
         }
     })
     .await
@@ -107,6 +166,8 @@ thread_local! {
 
 /// Reads what can be read. Says whether something came, its end among that.
 fn read(context: &mut Context<'_>, stream: &mut (impl Transport + ?Sized), end: &mut End) -> io::Result<bool> {
+    // What was taken of it since.
+    end.long.set(end.input.len())?;
     SCRATCH.with_borrow_mut(|scratch| {
         let mut buffer = ReadBuf::new(scratch);
         match Pin::new(stream).poll_read(context, &mut buffer) {
@@ -120,6 +181,7 @@ fn read(context: &mut Context<'_>, stream: &mut (impl Transport + ?Sized), end: 
             end.input = BytesMut::new();
         }
         end.input.extend_from_slice(read);
+        end.long.set(end.input.len())?;
         Ok(true)
     })
 }
@@ -169,4 +231,79 @@ pub(crate) async fn part(stream: TcpStream) {
     // What is known to be writable may have been written to since.
     let _ = stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
     let _ = stream.writable().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_takes_nothing_has_failed_and_one_that_takes_a_little_has_not() {
+        let (mut client, _here) = tokio::io::duplex(64);
+        let (mut server, mut there) = tokio::io::duplex(64);
+        let (mut client_end, mut server_end) = (End::default(), End::default());
+        server_end.output.extend_from_slice(&[7; 256]);
+        let pumped = async {
+            pump(
+                &mut client,
+                &mut client_end,
+                &mut server,
+                &mut server_end,
+                false,
+                SECOND,
+            )
+            .await
+        };
+        let began = tokio::time::Instant::now();
+        let takes = async {
+            tokio::time::sleep(SECOND / 2).await;
+            tokio::io::AsyncReadExt::read_exact(&mut there, &mut [0; 32])
+                .await
+                .unwrap();
+        };
+        let (failed, ()) = tokio::join!(pumped, takes);
+        assert!(matches!(failed, Err(Failed::Server(error)) if error.kind() == io::ErrorKind::TimedOut));
+        assert_eq!(began.elapsed().as_secs(), 2, "it took something in the first of them");
+    }
+
+    #[tokio::test]
+    async fn who_has_said_enough_is_not_read() {
+        let (mut client, mut here) = tokio::io::duplex(64);
+        let (mut server, mut there) = tokio::io::duplex(64);
+        let (mut client_end, mut server_end) = (End::default(), End::default());
+        client_end.input.extend_from_slice(&vec![1; INPUT]);
+        here.write_all(b"more").await.unwrap();
+        there.write_all(b"answer").await.unwrap();
+        let moved = pump(&mut client, &mut client_end, &mut server, &mut server_end, true, SECOND).await;
+        assert!(moved.is_ok_and(|moved| moved.from_server && !moved.from_client));
+        let moved = pump(
+            &mut client,
+            &mut client_end,
+            &mut server,
+            &mut server_end,
+            false,
+            SECOND,
+        )
+        .await;
+        assert!(moved.is_ok_and(|moved| moved.from_client));
+    }
+
+    #[test]
+    fn long_messages_have_a_bound_together() {
+        let mut ends: Vec<Long> = (0..4).map(|_| Long::default()).collect();
+        for end in &mut ends {
+            end.set(INPUT + LONG / 4).unwrap();
+        }
+        let mut other = Long::default();
+        other.set(INPUT).unwrap();
+        assert!(other.set(INPUT + 1).is_err());
+        ends.pop();
+        other.set(INPUT + 2).unwrap();
+        drop((ends, other));
+        assert_eq!(TAKEN.get(), 0);
+    }
 }

@@ -119,6 +119,7 @@ fn open<C: Component>(
         tls,
         connect_timeout,
         acquire_timeout,
+        send_timeout,
         mut limits,
         tokens,
         mode,
@@ -130,6 +131,7 @@ fn open<C: Component>(
         tls: loaded.map_err(|error| ConfigError::new(format!("pool {name:?}: {error}")))?,
         prefer: tls.prefer,
         timeout: connect_timeout,
+        send_timeout,
     };
     let leads_to = addresses.join(", ");
     let registry = &context.metrics;

@@ -22,6 +22,8 @@ pub(crate) struct Upstream {
     pub(crate) prefer: bool,
     /// How long a connect may take, login included.
     pub(crate) timeout: Duration,
+    /// How long a server may take nothing of what waits for it.
+    pub(crate) send_timeout: Duration,
 }
 
 pub(crate) fn unreachable(error: impl ToString) -> ConnectFailure {

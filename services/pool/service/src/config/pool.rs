@@ -28,6 +28,8 @@ pub struct Pool {
     pub connect_timeout: Duration,
     /// How long a client waits for a connection.
     pub acquire_timeout: Duration,
+    /// How long a server may take nothing of what waits for it.
+    pub send_timeout: Duration,
     /// How many connections, and for how long.
     pub limits: Limits,
     /// Of which clients have to say one before anything else.
@@ -168,6 +170,8 @@ impl Pool {
         let max_clients = settings.or("max_clients", 1000, |value| value.integer(1..=10_000))?;
         let connect_timeout = settings.or("connect_timeout", 5 * second, |value| value.duration(short.clone()))?;
         let acquire_timeout = settings.or("acquire_timeout", 5 * second, |value| value.duration(short))?;
+        let day = 86_400 * second;
+        let send_timeout = settings.or("send_timeout", 60 * second, |value| value.duration(second / 100..=day))?;
         let limits = limits(settings, &mode, upstream.len(), long)?;
         let tokens = tokens::read(settings, "token", &format!("pool {name:?}: tokens"))?;
         let pool = Self {
@@ -178,6 +182,7 @@ impl Pool {
             tls,
             connect_timeout,
             acquire_timeout,
+            send_timeout,
             limits,
             tokens,
             mode,

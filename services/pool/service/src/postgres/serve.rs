@@ -13,10 +13,7 @@ use tokio::task::spawn_local;
 use super::welcome::{Welcomed, explain, refuse};
 use super::{Connector, Mode, Session};
 use crate::pool::Lease;
-use crate::pump::{End, Failed, exchange, finish, pump, read_on};
-
-/// A client may say so much while it waits for a server.
-const PATIENT_INPUT: usize = 1024 * 1024;
+use crate::pump::{End, Failed, INPUT, exchange, finish, pump, read_on};
 
 /// What a client that is gone had asked may take so much longer; then it is cancelled.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -82,7 +79,7 @@ async fn acquire(
         tokio::select! {
             biased;
             acquired = &mut acquire => return Ok(Some(acquired)),
-            more = read_on(stream, end), if end.input.len() < PATIENT_INPUT => {
+            more = read_on(stream, end), if end.input.len() < INPUT => {
                 if !more? {
                     return Ok(None);
                 }
@@ -235,7 +232,11 @@ async fn converse(
             // The client reads the last of its answers while the server goes to the next one already.
             return Ended::Rest;
         }
-        let moved = match pump(stream, end, &mut *session.stream, server_end).await {
+        // Of a message that is not complete, the rest is waited for.
+        let enough = goodbye || relay.holds_back();
+        let send_timeout = mode.pool.connector().upstream.send_timeout;
+        let pumped = pump(stream, end, &mut *session.stream, server_end, enough, send_timeout);
+        let moved = match pumped.await {
             Ok(moved) => moved,
             Err(Failed::Client(error)) => return Ended::Client(error),
             Err(Failed::Server(error)) => return Ended::Server(error.to_string()),

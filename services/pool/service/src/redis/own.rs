@@ -11,7 +11,7 @@ use super::client::{Client, written};
 use super::connect::ask;
 use super::link::{HELLO_2, HELLO_3};
 use crate::pool::Lease;
-use crate::pump::{End, Failed, finish, pump, read_on};
+use crate::pump::{End, Failed, INPUT, finish, pump, read_on};
 
 /// How it went on.
 enum Ended {
@@ -93,7 +93,7 @@ async fn acquire(
         tokio::select! {
             biased;
             acquired = &mut acquire => return Ok(Some(acquired)),
-            more = read_on(client.stream, &mut client.end), if client.end.input.len() < 1024 * 1024 => {
+            more = read_on(client.stream, &mut client.end), if client.end.input.len() < INPUT => {
                 if !more? {
                     return Ok(None);
                 }
@@ -120,6 +120,7 @@ async fn converse(
 ) -> Ended {
     let mut first = true;
     loop {
+        let mut waits_for_more = false;
         while first || dedicated.is_open() {
             match say(client, &mut server_end.output, dedicated) {
                 Ok(Said::Passed) => first = false,
@@ -143,7 +144,10 @@ async fn converse(
             return Ended::Gone;
         }
         let stream = &mut *lease.connection.stream;
-        match pump(client.stream, &mut client.end, stream, server_end).await {
+        let enough = !waits_for_more;
+        let send_timeout = client.mode.pool.connector().upstream.send_timeout;
+        let pumped = pump(client.stream, &mut client.end, stream, server_end, enough, send_timeout);
+        match pumped.await {
             Ok(moved) if moved.from_server => {}
             Ok(_) => continue,
             Err(Failed::Client(error)) => return Ended::Client(error),

@@ -47,6 +47,7 @@ async fn hold<C: Component>(
         input: std::mem::take(&mut lease.connection.said),
         ..End::default()
     };
+    let send_timeout = mode.pool.connector().upstream.send_timeout;
     let (mut usage, mut told_end) = (Usage { sent: 0, received: 0 }, false);
     loop {
         if !server.input.is_empty() {
@@ -72,7 +73,8 @@ async fn hold<C: Component>(
         if client.ended {
             return None;
         }
-        match pump(stream, client, &mut *lease.connection.stream, &mut server).await {
+        let upstream = &mut *lease.connection.stream;
+        match pump(stream, client, upstream, &mut server, false, send_timeout).await {
             Ok(_) => {}
             Err(Failed::Client(_)) => return None,
             Err(Failed::Server(error)) => {

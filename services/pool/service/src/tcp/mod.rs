@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mainstay_pool_core::pool::{CloseReason, ConnectFailure};
+use mainstay_pool_core::pool::{AcquireError, CloseReason, ConnectFailure};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -21,7 +21,7 @@ use crate::component::Component;
 use crate::config::Reuse;
 use crate::hooks::Usage;
 use crate::pool::{self, Lease, Pool};
-use crate::pump::{End, Failed, exchange, finish, part, pump};
+use crate::pump::{End, Failed, INPUT, exchange, finish, part, pump, read_on};
 use crate::upstream::{Transport, Upstream, overheard};
 
 pub(crate) use lease::lease;
@@ -29,6 +29,12 @@ pub(crate) use teach::Teacher;
 
 /// A server that says nothing for so long after its client has gone has said all.
 const SILENCE: Duration = Duration::from_millis(50);
+
+/// When one end will say nothing more, so long may the other one say nothing either: what is half closed may be gone.
+const HALF_CLOSED: Duration = Duration::from_secs(60);
+
+/// What a server said before it failed may take so long to reach its client.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Connects, and lets the hooks log in.
 pub(crate) struct Connector<C> {
@@ -126,26 +132,60 @@ impl<C: Component> Mode<C> {
 
 /// Serves a client until both ends have said all.
 pub(crate) async fn client<C: Component>(mode: Rc<Mode<C>>, mut stream: TcpStream) {
-    // There is no word for an error in a protocol that is not known: the client sees that the connection ends.
-    let lease = match mode.pool.acquire(mode.acquire_timeout).await {
-        Ok(lease) => lease,
-        Err(error) => {
+    let mut end = End::default();
+    let served = match acquire(&mode, &mut stream, &mut end).await {
+        Ok(Some(Ok(lease))) => relay(&mode, &mut stream, end, lease).await,
+        // There is no word for an error in a protocol that is not known: the client sees that the connection ends.
+        Ok(Some(Err(error))) => {
             tracing::warn!(pool = mode.pool.name(), "client: {error}");
-            return;
+            Ok(())
         }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
     };
-    if let Err(error) = relay(&mode, &mut stream, lease).await {
+    if let Err(error) = served {
         tracing::debug!(pool = mode.pool.name(), "client: {error}");
     }
     part(stream).await;
 }
 
-async fn relay<C: Component>(mode: &Mode<C>, stream: &mut TcpStream, mut lease: Lease<Connector<C>>) -> io::Result<()> {
-    let (mut client, mut server) = (End::default(), End::default());
+/// A connection, unless the client goes while it waits.
+async fn acquire<C: Component>(
+    mode: &Mode<C>,
+    stream: &mut TcpStream,
+    end: &mut End,
+) -> io::Result<Option<Result<Lease<Connector<C>>, AcquireError>>> {
+    let mut acquire = std::pin::pin!(mode.pool.acquire(mode.acquire_timeout));
+    loop {
+        tokio::select! {
+            biased;
+            acquired = &mut acquire => return Ok(Some(acquired)),
+            more = read_on(stream, end), if !end.ended && end.input.len() < INPUT => {
+                // Who has asked something and half closes waits for the answer.
+                if !more? && end.input.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+async fn relay<C: Component>(
+    mode: &Mode<C>,
+    stream: &mut TcpStream,
+    mut client: End,
+    mut lease: Lease<Connector<C>>,
+) -> io::Result<()> {
+    let mut server = End::default();
     client.output = std::mem::take(&mut lease.connection.said);
     let (mut told_server, mut told_client, mut last_word) = (false, false, false);
     let mut usage = Usage { sent: 0, received: 0 };
+    let send_timeout = mode.pool.connector().upstream.send_timeout;
     loop {
+        usage.sent += client.input.len() as u64;
+        usage.received += server.input.len() as u64;
+        append(&mut server.output, &mut client.input);
+        append(&mut client.output, &mut server.input);
         if client.ended && !told_server && server.output.is_empty() {
             let settled = last_word && client.output.is_empty() && !server.ended;
             let upstream = &mut *lease.connection.stream;
@@ -170,24 +210,55 @@ async fn relay<C: Component>(mode: &Mode<C>, stream: &mut TcpStream, mut lease: 
         if told_server && told_client {
             return Ok(());
         }
-        match pump(stream, &mut client, &mut *lease.connection.stream, &mut server).await {
-            Ok(moved) => {
+        let half_closed = client.ended || server.ended;
+        let upstream = &mut *lease.connection.stream;
+        let pumped = pump(stream, &mut client, upstream, &mut server, false, send_timeout);
+        let pumped = match half_closed {
+            true => tokio::time::timeout(HALF_CLOSED, pumped).await,
+            false => Ok(pumped.await),
+        };
+        match pumped {
+            Ok(Ok(moved)) => {
                 if moved.from_client && !client.ended {
                     last_word = false;
                 } else if moved.from_server && !server.ended {
                     last_word = true;
                 }
             }
-            Err(Failed::Client(error)) => return Err(error),
-            Err(Failed::Server(error)) => {
+            Ok(Err(Failed::Client(error))) => return Err(error),
+            Ok(Err(Failed::Server(error))) => {
+                // One that takes nothing any more was listened to all the while.
+                if error.kind() != io::ErrorKind::TimedOut {
+                    let last_words = last_words(stream, &mut client, upstream, &mut server);
+                    let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+                }
                 lease.lost();
                 return Err(error);
             }
+            Err(_) => {
+                let error =
+                    format!("one end will say nothing more, and the other one said nothing for {HALF_CLOSED:?}");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, error));
+            }
         }
-        usage.sent += client.input.len() as u64;
-        usage.received += server.input.len() as u64;
-        append(&mut server.output, &mut client.input);
+    }
+}
+
+/// What a server that has failed said before is the client's all the same, as it would be without a pool: many hang up
+/// without a goodbye, or say why before they do.
+async fn last_words(
+    stream: &mut TcpStream,
+    client: &mut End,
+    upstream: &mut dyn Transport,
+    server: &mut End,
+) -> io::Result<()> {
+    loop {
         append(&mut client.output, &mut server.input);
+        finish(stream, client).await?;
+        match read_on(upstream, server).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => return stream.shutdown().await,
+        }
     }
 }
 
