@@ -6,6 +6,7 @@ use mainstay_host_test::workload::Workload;
 use mainstay_peers::{Postgres, postgres};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 
 use crate::common;
 use crate::support::{self, before_postgres, eventually, figures, log, metric, psql, ready, run, succeed};
@@ -119,6 +120,108 @@ async fn an_answer_that_is_cut_ends_its_client_and_no_other() {
         succeed(&workload, &mut psql(&workload, &["-c", "SELECT 1"])).await;
     }
     assert_eq!(figures(&workload, "app").await["active"], 0);
+}
+
+/// What a client says from its first byte on: a session, a query, and one by the extended protocol.
+fn conversation() -> Vec<u8> {
+    let message = |tag: &[u8], body: &[u8]| {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [tag, &length[..], body].concat()
+    };
+    [
+        message(b"", b"\0\x03\0\0user\0app\0database\0app\0\0"),
+        message(b"Q", b"BEGIN\0"),
+        message(b"Q", b"CREATE TABLE never (id int)\0"),
+        message(b"P", b"s\0SELECT $1::int\0\0\0"),
+        message(b"B", b"\0s\0\0\0\0\x01\0\0\0\x017\0\0"),
+        message(b"E", b"\0\0\0\0\0"),
+        message(b"S", b""),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_client_that_dies_at_any_byte_holds_up_nobody() {
+    let server = Postgres::start().unwrap();
+    let workload = before_postgres(&server, "max=4").start();
+    ready(&workload).await;
+    let said = conversation();
+    for end in 0..=said.len() {
+        let mut stream = common::connect(&workload, 5432).await;
+        stream.write_all(&said[..end]).await.unwrap();
+        drop(stream);
+    }
+    eventually("all are gone", &workload, async || {
+        figures(&workload, "app").await["active"] == 0 && metric(&workload, "pool_clients{pool=\"app\"}").await == 0.0
+    })
+    .await;
+    let never = "SELECT count(*) FROM pg_class WHERE relname = 'never'";
+    assert_eq!(
+        succeed(&workload, &mut psql(&workload, &["-c", never])).await.trim(),
+        "0"
+    );
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state LIKE 'idle in transaction%'";
+    assert_eq!(server.sql("postgres", open).unwrap(), "0");
+}
+
+#[tokio::test]
+async fn a_server_that_trickles_is_as_good_as_another() {
+    let server = Postgres::start().unwrap();
+    let cutter = support::Cutter::in_pieces(server.port(), 1).await;
+    let workload = before(&[cutter.port], "max=2&connect_timeout=60s").start();
+    ready(&workload).await;
+    for _ in 0..2 {
+        let sql = "SELECT string_agg(i::text, ',') FROM generate_series(1, 500) i";
+        let said = succeed(&workload, &mut psql(&workload, &["-c", sql])).await;
+        assert!(
+            said.starts_with("1,2,3,") && said.trim().ends_with(",499,500"),
+            "{said}"
+        );
+    }
+    assert_eq!(figures(&workload, "app").await["connects"], 1);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_in_a_query_holds_up_its_client_alone_and_is_let_go_with_it() {
+    let server = Postgres::start().unwrap();
+    let cutter = support::Cutter::start(server.port()).await;
+    let workload = before(&[cutter.port], "max=2").start();
+    ready(&workload).await;
+    succeed(&workload, &mut psql(&workload, &["-c", "SELECT 1"])).await;
+    let mut hanging = psql(&workload, &["-c", "SELECT pg_sleep(0.5)"])
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    eventually("it asks", &workload, async || {
+        figures(&workload, "app").await["active"] == 1
+    })
+    .await;
+    cutter.fall_silent();
+    // On a connection that is made anew.
+    succeed(&workload, &mut psql(&workload, &["-c", "SELECT 1"])).await;
+    assert_eq!(figures(&workload, "app").await["active"], 1, "it still waits");
+    hanging.kill().await.unwrap();
+    eventually("it is let go", &workload, async || {
+        figures(&workload, "app").await["active"] == 0
+    })
+    .await;
+    succeed(&workload, &mut psql(&workload, &["-c", "SELECT 1"])).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_whose_server_has_vanished_is_found_by_its_keepalive() {
+    let server = Postgres::start().unwrap();
+    let cutter = support::Cutter::start(server.port()).await;
+    let workload = before(&[cutter.port], "max=2&keepalive=1s&check_after=off&acquire_timeout=2s").start();
+    ready(&workload).await;
+    succeed(&workload, &mut psql(&workload, &["-c", "SELECT 1"])).await;
+    cutter.fall_silent();
+    let failed = "pool_closed_total{pool=\"app\",reason=\"check-failed\"}";
+    eventually("it is found", &workload, async || {
+        metric(&workload, failed).await == 1.0
+    })
+    .await;
+    succeed(&workload, &mut psql(&workload, &["-c", "SELECT 1"])).await;
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ async fn asyncpg_and_psycopg_run_unmodified() {
     let host = workload.loopback().to_string();
     let said = succeed(&workload, &mut python("postgres_clients.py", &[&host, "5432"])).await;
     assert_eq!(said, "asyncpg\npsycopg\n");
+    let lost = "pool_errors_total{pool=\"app\",kind=\"server-lost\"}";
+    assert_eq!(metric(&workload, lost).await, 0.0, "a setting that is wrong costs no server");
     let sleeping =
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
     assert_eq!(
@@ -250,15 +252,23 @@ async fn a_token_is_wanted_where_one_is_set() {
         .environment("POOL_CONFIG", "/config/pool.toml")
         .environment("POOL_APP_PASSWORD", postgres::PASSWORD)
         .environment("POOL_APP_TOKEN", "t0ken")
+        .environment("POOL_APP_TOKENS", "web = \"w3b\"")
         .start();
     ready(&workload).await;
     let ran = run(psql(&workload, &["-c", "SELECT 1"]).env("PGPASSWORD", "wrong")).await;
-    assert!(ran.stderr.contains("it is not the pool's token"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is no token of the pool"), "{}", ran.stderr);
     succeed(
         &workload,
         psql(&workload, &["-c", "SELECT 1"]).env("PGPASSWORD", "t0ken"),
     )
     .await;
+    succeed(&workload, psql(&workload, &["-c", "SELECT 1"]).env("PGPASSWORD", "w3b")).await;
+    let of_web = "pool_logins_total{pool=\"app\",component=\"web\"}";
+    assert_eq!(metric(&workload, of_web).await, 1.0);
+    assert!(log(&workload).contains("component=\"web\"") || log(&workload).contains("component=web"));
+    for secret in ["t0ken", "w3b"] {
+        assert!(!log(&workload).contains(secret));
+    }
 }
 
 #[tokio::test]

@@ -40,6 +40,34 @@ async def with_asyncpg():
     assert await connection.fetchval("SELECT photo FROM people WHERE id = 1") == photo
     await connection.executemany("UPDATE people SET name = $2 WHERE id = $1", [(n, "m") for n in range(10)])
     assert await connection.fetchval("SELECT count(*) FROM people WHERE name = 'm'") == 10
+    # A setting that PostgreSQL 15 does not report follows its client, and nobody else.
+    await connection.execute("CREATE SCHEMA other")
+    await connection.execute("CREATE TABLE other.only_there (id int)")
+    settings = {"search_path": "other, public"}
+    elsewhere = await asyncpg.connect(host=HOST, port=PORT, user="app", database="app", server_settings=settings)
+    for _ in range(3):
+        assert await elsewhere.fetchval("SELECT count(*) FROM only_there") == 0
+        assert await elsewhere.fetchval("SHOW search_path") == "other, public"
+        assert await connection.fetchval("SHOW search_path") == '"$user", public'
+        # What asyncpg's own pool says when a connection goes back to it.
+        await elsewhere.execute("RESET ALL")
+    await elsewhere.close()
+    try:
+        nowhere = {"TimeZone": "Nowhere/There"}
+        wrong = await asyncpg.connect(host=HOST, port=PORT, user="app", database="app", server_settings=nowhere)
+        await wrong.execute("CREATE TABLE never (id int)")
+        raise AssertionError("the server was expected to refuse the setting")
+    except asyncpg.PostgresError as error:
+        assert "Nowhere/There" in str(error), error
+    assert await connection.fetchval("SELECT to_regclass('never')") is None
+    # A table with another column than when a query of it was prepared.
+    await connection.execute("CREATE TABLE grows (a int)")
+    await connection.fetch("SELECT * FROM grows")
+    await connection.execute("ALTER TABLE grows ADD b int")
+    await connection.execute("INSERT INTO grows VALUES (1, 2)")
+    for _ in range(5):
+        rows = await connection.fetch("SELECT * FROM grows")
+        assert [tuple(row) for row in rows] == [(1, 2)], rows
     # An error, and life after it.
     try:
         await connection.fetchval("SELECT 1 / 0")

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::common;
-use crate::support::{self, before_redis, figures, log, metric, python, ready, redis_program, succeed};
+use crate::support::{self, before_redis, figures, log, metric, operate, python, ready, redis_program, succeed};
 
 #[tokio::test]
 async fn redis_py_runs_unmodified() {
@@ -154,7 +154,7 @@ async fn a_server_that_was_killed_is_used_again_and_only_what_changes_nothing_is
 #[tokio::test]
 async fn a_client_that_dies_at_any_byte_holds_up_nobody() {
     let server = Redis::start(&[]).unwrap();
-    let workload = before_redis(&server, "max=4").start();
+    let workload = before_redis(&server, "max=5").start();
     ready(&workload).await;
     let text = "*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n*1\r\n$4\r\nEXEC\r\n*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n";
     for end in 0..text.len() {
@@ -168,6 +168,126 @@ async fn a_client_that_dies_at_any_byte_holds_up_nobody() {
     support::eventually("none is out but shared ones", &workload, async || {
         figures(&workload, "cache").await["active"].as_u64().unwrap() <= 2
             && metric(&workload, "pool_clients{pool=\"cache\"}").await == 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_pauses_drains_and_reconnects() {
+    let server = Redis::start(&[]).unwrap();
+    let workload = before_redis(&server, "acquire_timeout=30s&leak_after=1s").start();
+    ready(&workload).await;
+    let mut stream = common::connect(&workload, 6379).await;
+    assert_eq!(say(&mut stream, "SET a 1\r\n", "\r\n").await, "+OK\r\n");
+    assert_eq!(figures(&workload, "cache").await["active"], 1);
+
+    // A pause holds up what is said in it, and nothing is lost.
+    assert_eq!(operate(&workload, "cache", "pause").await["state"], "paused");
+    stream.write_all(b"INCR a\r\n").await.unwrap();
+    support::eventually("it waits", &workload, async || {
+        figures(&workload, "cache").await["waiting"] == 1
+    })
+    .await;
+    let mut direct = redis_program("redis-cli", "127.0.0.1", server.port(), &["GET", "a"]);
+    assert_eq!(succeed(&workload, &mut direct).await.trim(), "1");
+    operate(&workload, "cache", "resume").await;
+    assert_eq!(say(&mut stream, "GET a\r\n", "2\r\n").await, ":2\r\n$1\r\n2\r\n");
+
+    let connects = figures(&workload, "cache").await["connects"].as_u64().unwrap();
+    operate(&workload, "cache", "reconnect").await;
+    assert_eq!(say(&mut stream, "GET a\r\n", "2\r\n").await, "$1\r\n2\r\n");
+    assert_eq!(figures(&workload, "cache").await["connects"], connects + 1);
+
+    // Connections that nobody uses go at once, shared ones among them.
+    let began = Instant::now();
+    operate(&workload, "cache", "drain").await;
+    support::eventually("it is drained", &workload, async || {
+        figures(&workload, "cache").await["state"] == "drained"
+    })
+    .await;
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    let answer = say(&mut stream, "GET a\r\n", "\r\n").await;
+    assert!(answer.contains("the pool is being drained"), "{answer}");
+    operate(&workload, "cache", "resume").await;
+    assert_eq!(say(&mut stream, "GET a\r\n", "2\r\n").await, "$1\r\n2\r\n");
+    assert_eq!(
+        figures(&workload, "cache").await["leaks"],
+        0,
+        "shared ones are no leaks"
+    );
+}
+
+#[tokio::test]
+async fn who_has_a_connection_of_its_own_leaves_the_shared_ones_to_all() {
+    let server = Redis::start(&[]).unwrap();
+    let workload = before_redis(&server, "max=3&shared=1&acquire_timeout=1s").start();
+    ready(&workload).await;
+    let mut blocking = common::connect(&workload, 6379).await;
+    blocking.write_all(b"BLPOP q 0\r\n").await.unwrap();
+    support::eventually("it has one", &workload, async || {
+        figures(&workload, "cache").await["active"] == 1
+    })
+    .await;
+    let mut other = common::connect(&workload, 6379).await;
+    let refused = say(&mut other, "BLPOP q 0\r\n", "\r\n").await;
+    assert!(refused.contains("others have all 1"), "{refused}");
+    for hello in ["", "HELLO 3\r\n"] {
+        let mut stream = common::connect(&workload, 6379).await;
+        let answer = say(&mut stream, &format!("{hello}SET a 1\r\n"), "+OK\r\n").await;
+        assert!(answer.ends_with("+OK\r\n"), "{answer}");
+    }
+    // What is the pool's is answered here on a connection of one's own too.
+    let mut watching = common::connect(&workload, 6379).await;
+    let pushed = say(&mut watching, "RPUSH q 1\r\n", "\r\n").await;
+    assert_eq!(pushed, ":1\r\n");
+    let answer = say(
+        &mut watching,
+        "WATCH a\r\nAUTH any\r\nMULTI\r\nAUTH any\r\nEXEC\r\n",
+        "*0\r\n",
+    )
+    .await;
+    assert_eq!(
+        answer,
+        "+OK\r\n+OK\r\n+OK\r\n-ERR Command not allowed inside a transaction\r\n*0\r\n"
+    );
+}
+
+#[tokio::test]
+async fn a_shared_connection_whose_server_has_vanished_is_given_up_under_traffic() {
+    let server = Redis::start(&[]).unwrap();
+    let cutter = support::Cutter::start(server.port()).await;
+    let url = format!(
+        "redis://host.wasmcloud.internal:{}?max=3&shared=1&command_timeout=500ms&keepalive=1s",
+        cutter.port
+    );
+    let workload = support::service(&[cutter.port])
+        .environment("POOL_CACHE_URL", &url)
+        .start();
+    ready(&workload).await;
+    let mut stream = common::connect(&workload, 6379).await;
+    assert_eq!(say(&mut stream, "SET a 1\r\n", "\r\n").await, "+OK\r\n");
+    cutter.fall_silent();
+    // One that goes on asking does not put it off.
+    let mut busy = common::connect(&workload, 6379).await;
+    let asks = async {
+        while busy.write_all(b"GET a\r\n").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("it is cut off");
+    };
+    let answer = tokio::select! {
+        answer = say(&mut stream, "INCR a\r\n", "\r\n") => answer,
+        () = asks => String::new(),
+    };
+    assert!(answer.contains("no answer within 500ms"), "{answer}");
+    // It was done, as it happens.
+    assert_eq!(say(&mut stream, "GET a\r\n", "2\r\n").await, "$1\r\n2\r\n");
+    // Nor is one kept that nobody uses.
+    let lost = "pool_errors_total{pool=\"cache\",kind=\"server-lost\"}";
+    cutter.fall_silent();
+    drop((stream, busy));
+    support::eventually("it is noticed", &workload, async || {
+        metric(&workload, lost).await == 2.0
     })
     .await;
 }
@@ -211,7 +331,7 @@ async fn credentials_are_the_services_and_appear_in_no_log() {
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answers_has_to_go_and_the_others_stay() {
     let server = Redis::start(&[]).unwrap();
-    let workload = before_redis(&server, "max=2&shared=1").start();
+    let workload = before_redis(&server, "max=3&shared=1").start();
     ready(&workload).await;
     let mut stream = common::connect(&workload, 6379).await;
     say(

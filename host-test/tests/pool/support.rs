@@ -46,42 +46,73 @@ pub(crate) fn before_redis(server: &Redis, settings: &str) -> Builder {
     service(&[port]).environment("POOL_CACHE_URL", &url)
 }
 
-/// A way to a server that can be cut in the middle of an answer.
+/// A way to a server that can be cut in the middle of an answer, or swallows answers, or lets them through byte by byte.
 pub(crate) struct Cutter {
     pub port: u16,
-    left: Arc<AtomicUsize>,
+    way: Arc<Way>,
+}
+
+struct Way {
+    /// Bytes of answers before a connection is cut.
+    left: AtomicUsize,
+    /// How many connections there have been, and up to which no answer comes any more.
+    connections: AtomicUsize,
+    silent: AtomicUsize,
+    /// What passes at once.
+    piece: usize,
 }
 
 impl Cutter {
     pub(crate) async fn start(server: u16) -> Self {
+        Self::in_pieces(server, 64 * 1024).await
+    }
+
+    /// No more than so many bytes at once.
+    pub(crate) async fn in_pieces(server: u16, piece: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let left = Arc::new(AtomicUsize::new(usize::MAX));
-        let budget = Arc::clone(&left);
+        let way = Arc::new(Way {
+            left: AtomicUsize::new(usize::MAX),
+            connections: AtomicUsize::new(0),
+            silent: AtomicUsize::new(0),
+            piece,
+        });
+        let shared = Arc::clone(&way);
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                tokio::spawn(pass(client, server, Arc::clone(&budget)));
+                tokio::spawn(pass(client, server, Arc::clone(&shared)));
             }
         });
-        Self { port, left }
+        Self { port, way }
     }
 
     /// After so many more bytes of answers the connection that they are on is cut, once.
     pub(crate) fn cut_after(&self, bytes: usize) {
-        self.left.store(bytes, Ordering::SeqCst);
+        self.way.left.store(bytes, Ordering::SeqCst);
+    }
+
+    /// On the connections that there are nothing is answered any more; they stay open.
+    pub(crate) fn fall_silent(&self) {
+        let connections = self.way.connections.load(Ordering::SeqCst);
+        self.way.silent.store(connections, Ordering::SeqCst);
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, left: Arc<AtomicUsize>) {
+async fn pass(client: TcpStream, server: TcpStream, way: Arc<Way>) {
+    let number = way.connections.fetch_add(1, Ordering::SeqCst) + 1;
+    let left = &way.left;
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let asks = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
     let answers = async {
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; way.piece];
         loop {
             let read = from_server.read(&mut buffer).await?;
+            if number <= way.silent.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
             let may = left.load(Ordering::SeqCst);
             if read == 0 || read > may {
                 to_client.write_all(&buffer[..read.min(may)]).await?;
