@@ -14,10 +14,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use crate::listener;
-use crate::net::Coalesced;
+use crate::net::{Coalesced, Socket};
 
 /// A console and a script or two.
 const MAX_CONNECTIONS: usize = 16;
@@ -56,7 +55,7 @@ pub fn start<A: Future<Output = Reply> + 'static>(
     });
 }
 
-async fn connection<A: Future<Output = Reply>>(stream: TcpStream, answer: impl Fn(Request<Incoming>) -> A) {
+async fn connection<A: Future<Output = Reply>>(stream: Socket, answer: impl Fn(Request<Incoming>) -> A) {
     let service = service_fn(|request| {
         let reply = answer(request);
         async { Ok::<_, Infallible>(respond(reply.await)) }

@@ -11,10 +11,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(target_family = "wasm")]
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
+use crate::net::Socket;
 use crate::supervise;
 
 /// Serves an address from now on, by a supervised task of this name, as [`Listener::serve`] does. `what` says in the log
@@ -26,7 +28,7 @@ pub fn keep<Serve, Served>(
     max_connections: usize,
     serve: Serve,
 ) where
-    Serve: FnMut(TcpStream, SocketAddr) -> Served + Clone + 'static,
+    Serve: FnMut(Socket, SocketAddr) -> Served + Clone + 'static,
     Served: Future<Output = ()> + 'static,
 {
     let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
@@ -42,7 +44,7 @@ async fn listen<Serve, Served>(
     serve: Serve,
 ) -> Result<(), String>
 where
-    Serve: FnMut(TcpStream, SocketAddr) -> Served,
+    Serve: FnMut(Socket, SocketAddr) -> Served,
     Served: Future<Output = ()> + 'static,
 {
     let listener = Listener::bind(address).map_err(|error| format!("{what} on {address}: {error}"))?;
@@ -81,7 +83,7 @@ impl Listener {
     }
 
     /// Waits for a connection. An error is one connection's, not the listener's: log it and go on.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    pub async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         #[cfg(target_family = "wasm")]
         {
             let accept = || socket2::SockRef::from(&self.socket).accept_raw();
@@ -90,31 +92,34 @@ impl Listener {
             // Std sets it by `ioctl`, which works; socket2 by `fcntl`.
             let stream = std::net::TcpStream::from(socket);
             stream.set_nonblocking(true)?;
-            Ok((TcpStream::from_std(stream)?, peer))
+            Ok((Socket::new(TcpStream::from_std(stream)?, peer), peer))
         }
         #[cfg(not(target_family = "wasm"))]
-        self.socket.accept().await
+        {
+            let (stream, peer) = self.socket.accept().await?;
+            Ok((Socket::new(stream, peer), peer))
+        }
     }
 
-    /// Serves each connection by a local task of its own, at most `max_connections` at once; further ones wait in
-    /// the listener's backlog. Never ends: errors of `accept` are logged and followed by a pause.
+    /// Serves each connection by a local task of its own, at most `max_connections` at once, among
+    /// them those that cannot be [closed](crate::net::linger) yet; further ones wait in the listener's backlog. Never ends: errors of `accept` are logged and followed by a pause.
     pub async fn serve<Serve, Served>(self, max_connections: usize, mut serve: Serve) -> std::convert::Infallible
     where
-        Serve: FnMut(TcpStream, SocketAddr) -> Served,
+        Serve: FnMut(Socket, SocketAddr) -> Served,
         Served: Future<Output = ()> + 'static,
     {
-        let slots = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let mut pause = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
         loop {
             // An error would mean that the semaphore was closed, which nobody does.
-            let slot = Arc::clone(&slots).acquire_owned().await.ok();
+            let place = Arc::clone(&places).acquire_owned().await.ok().map(Arc::new);
             match self.accept().await {
                 Ok((stream, peer)) => {
                     pause.reset();
-                    let served = serve(stream, peer);
+                    let served = serve(stream.with_place(place.clone()), peer);
                     tokio::task::spawn_local(async move {
                         served.await;
-                        drop(slot);
+                        drop(place);
                     });
                 }
                 Err(error) => {
@@ -132,6 +137,7 @@ mod tests {
     use super::*;
     use std::cell::Cell;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::task::LocalSet;
 
     #[tokio::test]
@@ -142,7 +148,7 @@ mod tests {
         LocalSet::new()
             .run_until(async {
                 let (counting, highest) = (now.clone(), most.clone());
-                let serve = move |mut stream: TcpStream, _| {
+                let serve = move |mut stream: Socket, _| {
                     let (now, most) = (counting.clone(), highest.clone());
                     async move {
                         now.set(now.get() + 1);

@@ -11,6 +11,7 @@ use crate::event_loop::{self, Waiting};
 use crate::health::{self, Health};
 use crate::log;
 use crate::metrics::Registry;
+use crate::net;
 
 /// What a service is given. Cloning shares all of it.
 #[derive(Clone, Debug)]
@@ -168,5 +169,6 @@ where
     M: AsyncFnOnce(Context) -> Result<(), E>,
     E: fmt::Display,
 {
+    net::linger::start(&context.metrics);
     main(context).await.map_err(|error| error.to_string())
 }

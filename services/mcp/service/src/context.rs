@@ -15,9 +15,9 @@ use mainstay_mcp_core::engine::Changed;
 use mainstay_mcp_core::jsonrpc::{Line, Lines};
 use mainstay_mcp_core::model::{self, Ask, LogLevel};
 use mainstay_runtime::listener::Listener;
+use mainstay_runtime::net::Socket;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::component::Components;
 use crate::hub::Hub;
@@ -50,7 +50,7 @@ pub(crate) async fn serve<C: Components>(
     Ok(listener.serve(CLIENTS, serve).await)
 }
 
-async fn component<C: Components>(hub: &Hub, asker: &Asker<C>, mut stream: TcpStream) -> io::Result<()> {
+async fn component<C: Components>(hub: &Hub, asker: &Asker<C>, mut stream: Socket) -> io::Result<()> {
     let (mut lines, mut buffer) = (Lines::new(WISH), vec![0; 8 << 10]);
     loop {
         while let Some(line) = lines.next_line() {

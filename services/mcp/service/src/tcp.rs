@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use mainstay_mcp_core::jsonrpc::Lines;
 use mainstay_runtime::listener::Listener;
+use mainstay_runtime::net::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::hub::Hub;
 use crate::line::Connection;
@@ -39,9 +39,9 @@ pub(crate) async fn serve(
     Ok(listener.serve(max_clients, serve).await)
 }
 
-async fn client(hub: Rc<Hub>, stream: TcpStream, max_message: usize) -> io::Result<()> {
+async fn client(hub: Rc<Hub>, stream: Socket, max_message: usize) -> io::Result<()> {
     let connection = Connection::open(hub);
-    let (mut input, mut output) = stream.into_split();
+    let (mut input, mut output) = tokio::io::split(stream);
     let reading = async {
         let (mut lines, mut buffer) = (Lines::new(max_message), vec![0; READ]);
         loop {

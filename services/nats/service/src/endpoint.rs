@@ -12,9 +12,8 @@ use mainstay_nats_core::protocol::ProtocolError;
 use mainstay_nats_core::protocol::from_client::{ClientOperation, Decoder};
 use mainstay_nats_link::{Bridge, READ};
 use mainstay_runtime::listener::Listener;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use mainstay_runtime::net::Socket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
 /// A client that says nothing for so long is asked for a sign of life, and is gone if it gives none.
@@ -60,8 +59,8 @@ pub(crate) async fn serve(
 }
 
 /// A client, until it goes or has to.
-async fn client(bridge: Rc<Bridge>, stream: TcpStream, aside: Aside) {
-    let (mut reader, mut writer) = stream.into_split();
+async fn client(bridge: Rc<Bridge>, stream: Socket, aside: Aside) {
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let mut decoder = Decoder::new(bridge.max_payload());
     let end = converse(&bridge, &mut reader, &mut writer, &mut decoder, None).await;
     if let End::WithoutEcho(connect) = end {
@@ -78,8 +77,8 @@ enum End {
 
 async fn converse(
     bridge: &Bridge,
-    reader: &mut OwnedReadHalf,
-    writer: &mut OwnedWriteHalf,
+    reader: &mut ReadHalf<Socket>,
+    writer: &mut WriteHalf<Socket>,
     decoder: &mut Decoder,
     connect: Option<ClientOperation>,
 ) -> End {
@@ -115,7 +114,7 @@ async fn converse(
 async fn read(
     bridge: &Bridge,
     id: ConnectionId,
-    reader: &mut OwnedReadHalf,
+    reader: &mut ReadHalf<Socket>,
     decoder: &mut Decoder,
     moved: bool,
 ) -> End {
@@ -158,7 +157,13 @@ async fn read(
 }
 
 /// Writes what a client is told until it has to go. What is left when this is dropped stays in `unsent`.
-async fn write(bridge: &Bridge, id: ConnectionId, writer: &mut OwnedWriteHalf, wake: &Notify, unsent: &mut BytesMut) {
+async fn write(
+    bridge: &Bridge,
+    id: ConnectionId,
+    writer: &mut WriteHalf<Socket>,
+    wake: &Notify,
+    unsent: &mut BytesMut,
+) {
     loop {
         if unsent.is_empty() {
             *unsent = bridge.take_output(id);

@@ -9,11 +9,11 @@ use mainstay_pool_core::lease::{Ask, Refusal, Tell, figures};
 use mainstay_pool_core::tokens::Tokens;
 use mainstay_runtime::listener;
 use mainstay_runtime::metrics::Registry;
-use tokio::net::TcpStream;
+use mainstay_runtime::net::Socket;
 
 use crate::admin::Pools;
 use crate::pool::login;
-use crate::pump::{End, finish, part, read_on};
+use crate::pump::{End, finish, read_on};
 
 /// Connections to the port at once.
 const CLIENTS: usize = 1000;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A client that wants a connection of one pool.
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
     pub(crate) end: End,
     /// None for the pool's own.
     pub(crate) timeout: Option<Duration>,
@@ -58,7 +58,7 @@ struct Port {
     registry: Registry,
 }
 
-async fn serve(port: Rc<Port>, mut stream: TcpStream) {
+async fn serve(port: Rc<Port>, mut stream: Socket) {
     let Port { pools, doors, .. } = &*port;
     let mut end = End::default();
     let asked = tokio::time::timeout(PATIENCE, ask(&port, &mut stream, &mut end)).await;
@@ -95,11 +95,10 @@ async fn serve(port: Rc<Port>, mut stream: TcpStream) {
         // One that does not read it has its connection closed all the same.
         let _ = tokio::time::timeout(PATIENCE, finish(&mut client.stream, &mut client.end)).await;
     }
-    part(client.stream).await;
 }
 
 /// What a client wants, if it says so; after its token, where one is wanted.
-async fn ask(port: &Port, stream: &mut TcpStream, end: &mut End) -> Result<Option<Ask>, (Refusal, String)> {
+async fn ask(port: &Port, stream: &mut Socket, end: &mut End) -> Result<Option<Ask>, (Refusal, String)> {
     let mut component: Option<String> = None;
     loop {
         match Ask::decode(&mut end.input).map_err(|error| (Refusal::Protocol, error.to_string()))? {

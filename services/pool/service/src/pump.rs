@@ -11,8 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 
 use crate::upstream::Transport;
 
@@ -223,14 +222,6 @@ pub(crate) async fn read_on(stream: &mut (impl Transport + ?Sized), end: &mut En
         Err(error) => Poll::Ready(Err(error)),
     })
     .await
-}
-
-/// Lets go of a client. Wasmtime's host waits for a socket's last write when the socket is dropped, and the whole service
-/// with it: so one that does not read is kept until it does, or hangs up.
-pub(crate) async fn part(stream: TcpStream) {
-    // What is known to be writable may have been written to since.
-    let _ = stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-    let _ = stream.writable().await;
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use mainstay_pool_core::postgres::Credentials;
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::{ConfigError, Secret};
+use mainstay_runtime::net::Socket;
 use mainstay_runtime::{Context, Error, listener};
-use tokio::net::TcpStream;
 
 use crate::admin::{self, Operable};
 use crate::component::Component;
@@ -246,7 +246,7 @@ fn listen_on<C: Connector, Served: Future<Output = ()> + 'static>(
     address: SocketAddr,
     max_clients: usize,
     leads_to: &str,
-    serve: impl Fn(TcpStream) -> Served + 'static,
+    serve: impl Fn(Socket) -> Served + 'static,
 ) {
     let (pool, serve) = (Rc::clone(pool), Rc::new(serve));
     tracing::info!(pool = pool.name(), %address, upstream = leads_to, "components connect here");

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::listener;
+use crate::net::Socket;
 use crate::service::Context;
 
 /// Probes and one scraper need two or three.
@@ -31,7 +31,7 @@ pub(crate) fn serve(context: Context, address: SocketAddr) {
     );
 }
 
-async fn connection(context: Context, mut stream: TcpStream, peer: SocketAddr) {
+async fn connection(context: Context, mut stream: Socket, peer: SocketAddr) {
     match tokio::time::timeout(DEADLINE, exchange(&context, &mut stream)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%peer, "health pages: {error}"),
@@ -39,7 +39,7 @@ async fn connection(context: Context, mut stream: TcpStream, peer: SocketAddr) {
     }
 }
 
-async fn exchange(context: &Context, stream: &mut TcpStream) -> io::Result<()> {
+async fn exchange(context: &Context, stream: &mut Socket) -> io::Result<()> {
     let mut request = Vec::with_capacity(1024);
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if request.len() >= MAX_REQUEST || stream.read_buf(&mut request).await? == 0 {
@@ -113,6 +113,7 @@ fn response(status: &str, kind: &str, body: &str, with_body: bool) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::listener::Listener;
+    use tokio::net::TcpStream;
     use tokio::task::LocalSet;
 
     /// The whole response to a request, from a server that a real socket reaches.

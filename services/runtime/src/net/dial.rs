@@ -4,9 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
-use super::{Coalesced, Endpoint, Error, Failure, Resolver, Stream};
+use super::{Coalesced, Endpoint, Error, Failure, Resolver, Socket, Stream};
 
 /// Connects to endpoints: looks the name up, tries its addresses one after the other, shakes hands.
 ///
@@ -90,9 +88,9 @@ impl Dialer {
     }
 }
 
-async fn tcp(address: SocketAddr) -> io::Result<Coalesced<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
-    // WASI 0.2 ignores it, later ones and native targets do not; where it fails, coalescing has to do.
+async fn tcp(address: SocketAddr) -> io::Result<Coalesced<Socket>> {
+    let stream = Socket::connect(address).await?;
+    // Where it fails, coalescing has to do.
     let _ = stream.set_nodelay(true);
     Ok(Coalesced::new(stream))
 }

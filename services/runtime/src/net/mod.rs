@@ -1,17 +1,19 @@
 //! Sockets: names resolved, connections dialed, TLS.
 //!
-//! Four facts of the guest shape this module. tokio resolves a name on a thread, and a guest has none, so no name
+//! Five facts of the guest shape this module. tokio resolves a name on a thread, and a guest has none, so no name
 //! may reach tokio: [`Resolver`] asks the host and hands out addresses. WASI 0.2 has no `TCP_NODELAY`, so two writes
 //! that the peer has to see together cost a delayed acknowledgement, 40 ms: [`Coalesced`] makes one write of them.
-//! `writev`, which hyper and rustls prefer, blocks the whole service when a socket is full: put every socket under a
-//! [`Coalesced`], accepted ones too. And a guest has no system trust store: `tls` brings roots of its own, or takes
-//! those it is given.
+//! `writev`, which hyper and rustls prefer, blocks the whole service when a socket is full, and so does dropping a socket
+//! whose peer does not read: [`Socket`] does neither. And a guest has no system trust store: `tls` brings roots of its
+//! own, or takes those it is given.
 //!
 //! | module | idea |
 //! |---|---|
 //! | [`endpoint`] | a host, by name or address, and a port |
 //! | [`resolve`] | from names to addresses, looked up anew each time |
 //! | [`dial`] | a connection to the first address that answers |
+//! | [`socket`] | a TCP connection that can be dropped at any time |
+//! | [`linger`] | those that were dropped, until they can be closed |
 //! | [`coalesce`] | one write for each flight of a protocol |
 //! | [`percent`] | percent-encoding, as it stands in URLs |
 //! | [`stream`] | what a dialer returns, plain or TLS |
@@ -21,8 +23,10 @@ pub mod coalesce;
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+pub mod linger;
 pub mod percent;
 pub mod resolve;
+pub mod socket;
 pub mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -32,6 +36,7 @@ pub use dial::Dialer;
 pub use endpoint::{Endpoint, Host};
 pub use error::{Error, Failure};
 pub use resolve::Resolver;
+pub use socket::Socket;
 pub use stream::Stream;
 #[cfg(feature = "tls")]
 pub use tls::{Pem, Tls, TlsSettings, Verification};

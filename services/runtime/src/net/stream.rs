@@ -6,9 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use super::Coalesced;
+use super::{Coalesced, Socket};
 
 /// A connection to a server, with coalesced writes: **flush** what the peer is to see now.
 #[derive(Debug)]
@@ -19,13 +18,13 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum Transport {
-    Plain(Coalesced<TcpStream>),
+    Plain(Coalesced<Socket>),
     #[cfg(feature = "tls")]
-    Tls(Box<super::tls::TlsStream<Coalesced<TcpStream>>>),
+    Tls(Box<super::tls::TlsStream<Coalesced<Socket>>>),
 }
 
 impl Stream {
-    pub(super) fn plain(peer: SocketAddr, stream: Coalesced<TcpStream>) -> Self {
+    pub(super) fn plain(peer: SocketAddr, stream: Coalesced<Socket>) -> Self {
         Self {
             peer,
             transport: Transport::Plain(stream),
@@ -33,7 +32,7 @@ impl Stream {
     }
 
     #[cfg(feature = "tls")]
-    pub(super) fn tls(peer: SocketAddr, stream: super::tls::TlsStream<Coalesced<TcpStream>>) -> Self {
+    pub(super) fn tls(peer: SocketAddr, stream: super::tls::TlsStream<Coalesced<Socket>>) -> Self {
         Self {
             peer,
             transport: Transport::Tls(Box::new(stream)),

@@ -14,8 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use mainstay_mcp_core::http::{Head, Response};
 use mainstay_runtime::listener::Listener;
-use mainstay_runtime::net::Coalesced;
-use tokio::net::TcpStream;
+use mainstay_runtime::net::{Coalesced, Socket};
 
 use super::{Answer, Site};
 
@@ -29,7 +28,7 @@ type Body = StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible
 pub(crate) async fn serve(site: Rc<Site>, address: SocketAddr, max_clients: usize) -> io::Result<Infallible> {
     let listener = Listener::bind(address)?;
     tracing::info!(address = %listener.address(), "MCP over HTTP");
-    let serve = move |stream: TcpStream, peer| {
+    let serve = move |stream: Socket, peer| {
         let site = Rc::clone(&site);
         async move {
             let service = service_fn(move |request| {

@@ -23,9 +23,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::listener::Listener;
 use mainstay_runtime::metrics::Gauge;
-use mainstay_runtime::net::Coalesced;
+use mainstay_runtime::net::{Coalesced, Socket};
 use mainstay_runtime::{Context, supervise};
-use tokio::net::TcpStream;
 
 use crate::component::Component;
 use crate::config::Receive;
@@ -119,7 +118,7 @@ async fn serve<C: Component>(
         .await)
 }
 
-async fn http_connection<C: Component>(receiver: Rc<Receiver<C>>, stream: TcpStream) -> hyper::Result<()> {
+async fn http_connection<C: Component>(receiver: Rc<Receiver<C>>, stream: Socket) -> hyper::Result<()> {
     let service = service_fn(move |request| {
         let receiver = Rc::clone(&receiver);
         async move { Ok::<_, Infallible>(http::answer(&receiver, request).await) }
@@ -131,7 +130,7 @@ async fn http_connection<C: Component>(receiver: Rc<Receiver<C>>, stream: TcpStr
         .await
 }
 
-async fn grpc_connection<C: Component>(receiver: Rc<Receiver<C>>, stream: TcpStream) -> hyper::Result<()> {
+async fn grpc_connection<C: Component>(receiver: Rc<Receiver<C>>, stream: Socket) -> hyper::Result<()> {
     let service = service_fn(move |request| {
         let receiver = Rc::clone(&receiver);
         async move { Ok::<_, Infallible>(grpc::answer(&receiver, request).await) }

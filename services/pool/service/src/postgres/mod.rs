@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use mainstay_pool_core::postgres::{Pooling, Registry};
 use mainstay_pool_core::tokens::Tokens;
-use tokio::net::TcpStream;
+use mainstay_runtime::net::Socket;
 
 use crate::pool::Pool;
-use crate::pump::{End, part};
+use crate::pump::End;
 use cancel::Cancels;
 
 pub(crate) use connect::{Connector, Session};
@@ -57,7 +57,7 @@ impl Mode {
 }
 
 /// A client, until it goes.
-pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
+pub(crate) async fn client(mode: Rc<Mode>, mut stream: Socket) {
     let mut end = End::default();
     let welcomed = welcome::welcome(&mode, &mut stream, &mut end).await;
     match welcomed {
@@ -70,5 +70,4 @@ pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
         Ok(None) => {}
         Err(error) => tracing::debug!(pool = mode.pool.name(), "client: {error}"),
     }
-    part(stream).await;
 }

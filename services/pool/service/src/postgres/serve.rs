@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use mainstay_pool_core::pool::AcquireError;
 use mainstay_pool_core::postgres::{Heard, Pooling, Relay, Wanted, fatal};
-use tokio::net::TcpStream;
+use mainstay_runtime::net::Socket;
 use tokio::task::spawn_local;
 
 use super::welcome::{Welcomed, explain, refuse};
@@ -27,12 +27,7 @@ enum After {
 }
 
 /// Serves a client until it goes.
-pub(super) async fn serve(
-    mode: &Rc<Mode>,
-    stream: &mut TcpStream,
-    end: &mut End,
-    welcomed: Welcomed,
-) -> io::Result<()> {
+pub(super) async fn serve(mode: &Rc<Mode>, stream: &mut Socket, end: &mut End, welcomed: Welcomed) -> io::Result<()> {
     let Welcomed { registered, settings } = welcomed;
     let mut relay = Relay::new(mode.pooling, Rc::clone(&mode.registry), settings);
     loop {
@@ -71,7 +66,7 @@ pub(super) async fn serve(
 /// A server, unless the client goes while it waits.
 async fn acquire(
     mode: &Rc<Mode>,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     end: &mut End,
 ) -> io::Result<Option<Result<Lease<Connector>, AcquireError>>> {
     let mut acquire = std::pin::pin!(mode.pool.acquire(mode.acquire_timeout));
@@ -91,7 +86,7 @@ async fn acquire(
 /// The client has a server, until the server is free or the client is gone.
 async fn with_server(
     mode: &Rc<Mode>,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     end: &mut End,
     relay: &mut Relay,
     mut lease: Lease<Connector>,
@@ -207,7 +202,7 @@ enum Ended {
 
 async fn converse(
     mode: &Mode,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     end: &mut End,
     relay: &mut Relay,
     session: &mut Session,

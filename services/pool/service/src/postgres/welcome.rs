@@ -9,7 +9,7 @@ use mainstay_pool_core::postgres::{
     self as protocol, Fault, Parameters, Severity, Startup, StartupMessage, next_frame, read_startup,
 };
 use mainstay_pool_core::tokens::Tokens;
-use tokio::net::TcpStream;
+use mainstay_runtime::net::Socket;
 
 use super::Mode;
 use super::cancel::{self, Registered};
@@ -28,7 +28,7 @@ pub(super) struct Welcomed {
 type Refusal = (&'static str, String);
 
 /// The session's first part. None for who wanted no session.
-pub(super) async fn welcome(mode: &Rc<Mode>, stream: &mut TcpStream, end: &mut End) -> io::Result<Option<Welcomed>> {
+pub(super) async fn welcome(mode: &Rc<Mode>, stream: &mut Socket, end: &mut End) -> io::Result<Option<Welcomed>> {
     let began = async {
         let Some(startup) = first(mode, stream, end).await? else {
             return Ok(None);
@@ -48,7 +48,7 @@ pub(super) async fn welcome(mode: &Rc<Mode>, stream: &mut TcpStream, end: &mut E
 }
 
 /// Tells a client why it has to go.
-pub(super) async fn refuse(stream: &mut TcpStream, end: &mut End, code: &str, message: &str) -> io::Result<()> {
+pub(super) async fn refuse(stream: &mut Socket, end: &mut End, code: &str, message: &str) -> io::Result<()> {
     protocol::error(&mut end.output, Severity::Fatal, code, message, None);
     finish(stream, end).await
 }
@@ -64,7 +64,7 @@ pub(super) fn explain(mode: &Mode, error: &AcquireError) -> Refusal {
 }
 
 /// The first message that asks for a session.
-async fn first(mode: &Rc<Mode>, stream: &mut TcpStream, end: &mut End) -> io::Result<Option<Startup>> {
+async fn first(mode: &Rc<Mode>, stream: &mut Socket, end: &mut End) -> io::Result<Option<Startup>> {
     loop {
         match read_startup(&mut end.input) {
             Ok(None) => {
@@ -98,7 +98,7 @@ async fn first(mode: &Rc<Mode>, stream: &mut TcpStream, end: &mut End) -> io::Re
 /// Whether the client may have what it asks for, and the settings that it brings.
 async fn admit(
     mode: &Rc<Mode>,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     end: &mut End,
     startup: &Startup,
 ) -> io::Result<Result<Parameters, Refusal>> {
@@ -135,7 +135,7 @@ async fn admit(
 }
 
 /// Whose token the client's password is.
-async fn says(stream: &mut TcpStream, end: &mut End, tokens: &Tokens) -> io::Result<Option<String>> {
+async fn says(stream: &mut Socket, end: &mut End, tokens: &Tokens) -> io::Result<Option<String>> {
     loop {
         let frame = next_frame(&end.input).map_err(io::Error::other)?;
         if let Some(frame) = frame {
@@ -210,7 +210,7 @@ async fn template(mode: &Rc<Mode>) -> Result<Parameters, AcquireError> {
     Ok(parameters)
 }
 
-async fn greet(mode: &Rc<Mode>, stream: &mut TcpStream, end: &mut End, settings: Parameters) -> io::Result<Welcomed> {
+async fn greet(mode: &Rc<Mode>, stream: &mut Socket, end: &mut End, settings: Parameters) -> io::Result<Welcomed> {
     let registered = cancel::register(mode);
     protocol::authentication_ok(&mut end.output);
     settings.report(&mut end.output);

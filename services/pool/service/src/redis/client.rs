@@ -7,12 +7,12 @@ use bytes::{Buf, Bytes, BytesMut};
 use mainstay_pool_core::redis::{
     Answer, Class, ClientId, Command, Commands, Fault, Local, Session, classify, write_command,
 };
-use tokio::net::TcpStream;
+use mainstay_runtime::net::Socket;
 use tokio::sync::Notify;
 
 use super::link::Link;
 use super::{Mode, own};
-use crate::pump::{End, exchange, finish, part};
+use crate::pump::{End, exchange, finish};
 
 /// A client that waits for so many answers, or has not read so many bytes of them, is not read. Of long answers, so many
 /// are what a server may have to keep for a client that does not read.
@@ -22,7 +22,7 @@ const MAX_UNREAD: usize = 1024 * 1024;
 /// A client on the port of a pool.
 pub(super) struct Client<'a> {
     pub(super) mode: &'a Rc<Mode>,
-    pub(super) stream: &'a mut TcpStream,
+    pub(super) stream: &'a mut Socket,
     pub(super) end: End,
     pub(super) commands: Commands,
     pub(super) session: Session,
@@ -50,7 +50,7 @@ enum Stop {
 }
 
 /// Serves a client until it goes.
-pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
+pub(crate) async fn client(mode: Rc<Mode>, mut stream: Socket) {
     let number = mode.number();
     let link = mode.link(number, 2);
     let id = ClientId(number);
@@ -70,7 +70,6 @@ pub(crate) async fn client(mode: Rc<Mode>, mut stream: TcpStream) {
         tracing::debug!(pool = mode.pool.name(), "client: {error}");
     }
     client.link.close(id);
-    part(stream).await;
 }
 
 impl Client<'_> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mainstay_pool_core::lease::{Ask, Refusal, Tell};
-use tokio::net::TcpStream;
+use mainstay_runtime::net::Socket;
 
 use super::{Connector, Mode};
 use crate::component::Component;
@@ -17,7 +17,7 @@ use crate::pump::{End, Failed, finish, pump, read_on};
 pub(crate) async fn lease<C: Component>(
     mode: Rc<Mode<C>>,
     timeout: Option<Duration>,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     client: &mut End,
 ) -> Option<Tell> {
     let acquire = mode.pool.acquire(timeout.unwrap_or(mode.acquire_timeout));
@@ -37,7 +37,7 @@ pub(crate) async fn lease<C: Component>(
 
 async fn hold<C: Component>(
     mode: &Mode<C>,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     client: &mut End,
     mut lease: Lease<Connector<C>>,
 ) -> Option<Tell> {

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use mainstay_pool_core::pool::{AcquireError, CloseReason, ConnectFailure};
+use mainstay_runtime::net::Socket;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use crate::component::Component;
 use crate::config::Reuse;
 use crate::hooks::Usage;
 use crate::pool::{self, Lease, Pool};
-use crate::pump::{End, Failed, INPUT, exchange, finish, part, pump, read_on};
+use crate::pump::{End, Failed, INPUT, exchange, finish, pump, read_on};
 use crate::upstream::{Transport, Upstream, overheard};
 
 pub(crate) use lease::lease;
@@ -131,7 +131,7 @@ impl<C: Component> Mode<C> {
 }
 
 /// Serves a client until both ends have said all.
-pub(crate) async fn client<C: Component>(mode: Rc<Mode<C>>, mut stream: TcpStream) {
+pub(crate) async fn client<C: Component>(mode: Rc<Mode<C>>, mut stream: Socket) {
     let mut end = End::default();
     let served = match acquire(&mode, &mut stream, &mut end).await {
         Ok(Some(Ok(lease))) => relay(&mode, &mut stream, end, lease).await,
@@ -146,13 +146,12 @@ pub(crate) async fn client<C: Component>(mode: Rc<Mode<C>>, mut stream: TcpStrea
     if let Err(error) = served {
         tracing::debug!(pool = mode.pool.name(), "client: {error}");
     }
-    part(stream).await;
 }
 
 /// A connection, unless the client goes while it waits.
 async fn acquire<C: Component>(
     mode: &Mode<C>,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     end: &mut End,
 ) -> io::Result<Option<Result<Lease<Connector<C>>, AcquireError>>> {
     let mut acquire = std::pin::pin!(mode.pool.acquire(mode.acquire_timeout));
@@ -172,7 +171,7 @@ async fn acquire<C: Component>(
 
 async fn relay<C: Component>(
     mode: &Mode<C>,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     mut client: End,
     mut lease: Lease<Connector<C>>,
 ) -> io::Result<()> {
@@ -247,7 +246,7 @@ async fn relay<C: Component>(
 /// What a server that has failed said before is the client's all the same, as it would be without a pool: many hang up
 /// without a goodbye, or say why before they do.
 async fn last_words(
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     client: &mut End,
     upstream: &mut dyn Transport,
     server: &mut End,

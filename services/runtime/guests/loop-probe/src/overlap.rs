@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::listener::Listener;
+use mainstay_runtime::net::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, spawn_local};
@@ -75,7 +76,7 @@ pub(crate) fn serve_echo() -> Result<SocketAddr, String> {
     Ok(address)
 }
 
-async fn answer_echoes(mut stream: TcpStream) {
+async fn answer_echoes(mut stream: Socket) {
     while let Ok(number) = stream.read_u64().await {
         if stream.write_u64(number).await.is_err() {
             return;
