@@ -73,7 +73,7 @@ pub const READ: usize = 64 * 1024;
 /// Connects to a server, and presents the service to it.
 pub(crate) async fn connect(settings: &Connection, server: &Server, echo: bool) -> Result<Connected, ConnectError> {
     let handshake = attempt(settings, server, echo);
-    // Dialing bounds each address by itself; this bounds a server that accepts and then is silent.
+    // Dialing is bounded by itself; this bounds a server that accepts and then is silent.
     let limit = settings.timeout * 4;
     tokio::time::timeout(limit, handshake)
         .await

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mainstay_pool_core::postgres::Credentials;
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::{ConfigError, Secret};
-use mainstay_runtime::net::Socket;
+use mainstay_runtime::net::{Dialer, Socket};
 use mainstay_runtime::{Context, Error, listener};
 
 use crate::admin::{self, Operable};
@@ -128,6 +128,7 @@ fn open<C: Component>(
     let addresses: Vec<String> = upstream.iter().map(ToString::to_string).collect();
     let upstream = Upstream {
         endpoints: upstream,
+        dialer: Dialer::new(connect_timeout),
         tls: loaded.map_err(|error| ConfigError::new(format!("pool {name:?}: {error}")))?,
         prefer: tls.prefer,
         timeout: connect_timeout,

@@ -16,6 +16,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport for T {}
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) endpoints: Vec<Endpoint>,
+    /// Without TLS, which comes later in some protocols.
+    pub(crate) dialer: Dialer,
     /// None to go without.
     pub(crate) tls: Option<Tls>,
     /// Whether to go on without if the server has none.
@@ -34,7 +36,7 @@ impl Upstream {
     /// A TCP connection to one of the addresses; its name is looked up anew.
     pub(crate) async fn dial(&self, host: usize) -> Result<Stream, ConnectFailure> {
         let endpoint = self.endpoint(host)?;
-        Dialer::new(self.timeout).connect(endpoint).await.map_err(unreachable)
+        self.dialer.connect(endpoint).await.map_err(unreachable)
     }
 
     /// TLS over it.

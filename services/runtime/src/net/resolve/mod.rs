@@ -1,7 +1,8 @@
 //! From names to addresses, looked up anew each time.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::error::LookupError;
@@ -11,13 +12,17 @@ use super::{Endpoint, Error, Host};
 #[cfg_attr(not(target_family = "wasm"), path = "native.rs")]
 mod lookup;
 
-/// Resolves names by the host that runs the service, and remembers nothing: a server that moves is found at the next
+/// So many names are remembered with their turns. A service has a handful.
+const NAMES: usize = 1000;
+
+/// Resolves names by the host that runs the service, and remembers no answer: a server that moves is found at the next
 /// reconnect.
 #[derive(Debug)]
 pub struct Resolver {
     timeout: Duration,
-    /// Answers given, which is where the next one begins: with several addresses, a reconnect tries another first.
-    turn: AtomicUsize,
+    /// Answers given for each name, which is where its next one begins: with several addresses, a reconnect tries another
+    /// first.
+    turns: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Default for Resolver {
@@ -31,13 +36,13 @@ impl Resolver {
     pub fn new(timeout: Duration) -> Self {
         Self {
             timeout,
-            turn: AtomicUsize::new(0),
+            turns: Mutex::default(),
         }
     }
 
     /// The addresses of an endpoint in the order in which to try them; never none.
     ///
-    /// The order is the host's, begun one further at each call. An address is its own answer, and so is `localhost`
+    /// The order is the host's, begun one further at each call for that name. An address is its own answer, and so is `localhost`
     /// (RFC 6761 §6.3), which is 127.0.0.1 because that is where a workload listens.
     pub async fn resolve(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
         let name = match endpoint.host() {
@@ -50,7 +55,7 @@ impl Resolver {
         let looked_up = tokio::time::timeout(self.timeout, lookup::addresses(name)).await;
         let addresses = looked_up.unwrap_or(Err(LookupError::TimedOut(self.timeout)));
         match addresses {
-            Ok(addresses) if !addresses.is_empty() => Ok(self.ordered(addresses, endpoint.port())),
+            Ok(addresses) if !addresses.is_empty() => Ok(self.ordered(name, addresses, endpoint.port())),
             Ok(_) => Err(Error::Lookup {
                 name: name.clone(),
                 reason: LookupError::NotFound,
@@ -62,7 +67,7 @@ impl Resolver {
         }
     }
 
-    fn ordered(&self, addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
+    fn ordered(&self, name: &str, addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
         let mut ordered: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
         for address in addresses {
             let address = SocketAddr::new(address.to_canonical(), port);
@@ -70,10 +75,24 @@ impl Resolver {
                 ordered.push(address);
             }
         }
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let turn = self.turn(name);
         let start = turn.checked_rem(ordered.len()).unwrap_or_default();
         ordered.rotate_left(start);
         ordered
+    }
+
+    /// How many answers were given for a name before.
+    fn turn(&self, name: &str) -> usize {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get_mut(name) {
+            *turn = turn.wrapping_add(1);
+            return *turn;
+        }
+        if turns.len() >= NAMES {
+            turns.clear();
+        }
+        turns.insert(name.to_owned(), 0);
+        0
     }
 }
 
@@ -119,21 +138,26 @@ mod tests {
             .collect();
         let shown = |addresses: Vec<SocketAddr>| addresses.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>();
         assert_eq!(
-            shown(resolver.ordered(addresses.clone(), 1)),
+            shown(resolver.ordered("a.example", addresses.clone(), 1)),
             ["10.0.0.1", "10.0.0.2", "2001:db8::1"]
         );
         assert_eq!(
-            shown(resolver.ordered(addresses.clone(), 1)),
+            shown(resolver.ordered("a.example", addresses.clone(), 1)),
             ["10.0.0.2", "2001:db8::1", "10.0.0.1"]
         );
         assert_eq!(
-            shown(resolver.ordered(addresses.clone(), 1)),
+            shown(resolver.ordered("a.example", addresses.clone(), 1)),
             ["2001:db8::1", "10.0.0.1", "10.0.0.2"]
         );
         assert_eq!(
-            shown(resolver.ordered(addresses, 1)),
+            shown(resolver.ordered("b.example", addresses.clone(), 1)),
+            ["10.0.0.1", "10.0.0.2", "2001:db8::1"],
+            "another name has turns of its own"
+        );
+        assert_eq!(
+            shown(resolver.ordered("a.example", addresses, 1)),
             ["10.0.0.1", "10.0.0.2", "2001:db8::1"]
         );
-        assert!(resolver.ordered(Vec::new(), 1).is_empty());
+        assert!(resolver.ordered("a.example", Vec::new(), 1).is_empty());
     }
 }
