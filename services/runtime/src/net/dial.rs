@@ -11,6 +11,9 @@ use super::{Coalesced, Endpoint, Error, Failure, Resolver, Socket, Stream};
 /// What an address gets at least, while there is so much: enough for a handshake across the world.
 const ROUND_TRIPS: Duration = Duration::from_millis(500);
 
+/// A server that says nothing for so long is asked by the host whether it is there: the default of most systems is two hours.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
 /// Connects to endpoints: looks the name up, tries its addresses one after the other, shakes hands.
 ///
 /// Keep it: each connect begins with another of a name's addresses than the last one did.
@@ -118,6 +121,8 @@ async fn tcp(address: SocketAddr) -> io::Result<Coalesced<Socket>> {
     let stream = Socket::connect(address).await?;
     // Where it fails, coalescing has to do.
     let _ = stream.set_nodelay(true);
+    // And where this does, the protocol's own keepalive.
+    let _ = stream.keep_alive(KEEPALIVE);
     Ok(Coalesced::new(stream))
 }
 

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -65,6 +67,17 @@ impl Socket {
             .map_or(Ok(()), |stream| stream.set_nodelay(nodelay))
     }
 
+    /// Has the host ask a peer that says nothing for so long whether it is there, and fail the connection if it is not.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn keep_alive(&self, after: Duration) -> io::Result<()> {
+        let keepalive = TcpKeepalive::new().with_time(after);
+        self.stream
+            .as_ref()
+            .map_or(Ok(()), |stream| SockRef::from(stream).set_tcp_keepalive(&keepalive))
+    }
+
     fn poll<T>(
         self: Pin<&mut Self>,
         poll: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>,
@@ -111,5 +124,19 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll(|stream| stream.poll_shutdown(context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_host_is_told_to_look_after_a_silent_connection() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = Socket::connect(listener.local_addr().unwrap()).await.unwrap();
+        socket.keep_alive(Duration::from_secs(7)).unwrap();
+        let option = SockRef::from(socket.stream.as_ref().unwrap());
+        assert!(option.keepalive().unwrap());
     }
 }
