@@ -103,10 +103,15 @@ fn settings_that_do_not_fit_together_are_refused() {
     };
     let error = settings.load().unwrap_err().to_string();
     assert!(
-        error.starts_with(&format!("tls authorities {missing:?}: the file cannot be read: ")),
+        error.starts_with("tls authorities (not shown): neither PEM text nor the path of a readable file: "),
         "{error}"
     );
 
+    std::fs::write(&missing, "no certificate").unwrap();
+    assert_eq!(
+        settings.load().unwrap_err().to_string(),
+        format!("tls authorities {missing:?}: holds no -----BEGIN CERTIFICATE-----")
+    );
     std::fs::write(&missing, authority.pem()).unwrap();
     settings.load().unwrap().unwrap();
 }
@@ -119,4 +124,36 @@ fn a_key_is_not_shown() {
         ..TlsSettings::default()
     };
     assert!(!format!("{settings:?}").contains("PRIVATE"));
+
+    // Keys without the lines around them: of NATS, and base64 such as is left of PEM whose line ends were lost.
+    let bare: String = identity.key.lines().filter(|line| !line.starts_with('-')).collect();
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    for secret in [seed, bare.as_str()] {
+        // As the key itself, and as what has come into the wrong variable.
+        let settings = [
+            TlsSettings {
+                certificate: text(&identity.certificate),
+                key: text(secret),
+                ..TlsSettings::default()
+            },
+            TlsSettings {
+                certificate: text(secret),
+                ..TlsSettings::default()
+            },
+            TlsSettings {
+                key: text(secret),
+                ..TlsSettings::default()
+            },
+            TlsSettings {
+                authorities: text(secret),
+                ..TlsSettings::default()
+            },
+        ];
+        for settings in settings {
+            let error = settings.load().unwrap_err().to_string();
+            for shown in [&error, &format!("{settings:?}")] {
+                assert!(!shown.contains(&secret[..16]), "{shown}");
+            }
+        }
+    }
 }

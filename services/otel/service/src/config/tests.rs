@@ -291,7 +291,7 @@ fn wrong_settings_are_told_in_one_line() {
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x"),
                 ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem"),
             ],
-            "OTEL_EXPORTER_OTLP_ENDPOINT: tls authorities \"/no/such.pem\": the file cannot be read: No such file or directory (os error 2); \
+            "OTEL_EXPORTER_OTLP_ENDPOINT: tls authorities (not shown): neither PEM text nor the path of a readable file: No such file or directory (os error 2); \
              is its volume among the service's volumeMounts?",
         ),
     ];

@@ -10,7 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// Where PEM text is. A text that holds a `-----BEGIN` line is the PEM itself, any other is the path of a file, which
 /// has to be on a volume that the service mounts.
 ///
-/// Its `Debug` does not show what it holds, which may be a key.
+/// What it holds is never shown, for it may be a key: not PEM text, and no text that is not the path of a file that is
+/// there. A key that is not in PEM form, or in the wrong variable, is a path to nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Pem {
     /// The PEM itself.
@@ -24,7 +25,10 @@ impl Pem {
         match self {
             Self::Text(text) => Ok(text.clone().into_bytes()),
             Self::File(path) => fs::read(path).map_err(|error| {
-                format!("the file cannot be read: {error}; is its volume among the service's volumeMounts?")
+                format!(
+                    "neither PEM text nor the path of a readable file: {error}; is its volume among the service's \
+                     volumeMounts?"
+                )
             }),
         }
     }
@@ -75,7 +79,8 @@ impl fmt::Display for Pem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(_) => f.write_str("(PEM text)"),
-            Self::File(path) => write!(f, "{:?}", path.display().to_string()),
+            Self::File(path) if path.is_file() => write!(f, "{:?}", path.display().to_string()),
+            Self::File(_) => f.write_str("(not shown)"),
         }
     }
 }
