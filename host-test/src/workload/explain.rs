@@ -1,11 +1,12 @@
 //! Why a workload does not link, in words: importer, interface, candidates, and where types part.
 //!
-//! Linking itself asks Wasmtime's types, which costs microseconds but can only say no. Decoding the components again,
-//! with all their names, takes milliseconds, and is done once there is something to explain.
+//! Linking itself asks Wasmtime's types, which costs microseconds but can only say no, and cannot compare functions with
+//! resources. Decoding the components again, with all their names, takes milliseconds, and is done once there is
+//! something to explain or such a function.
 
 use std::path::PathBuf;
 
-use mainstay_compose::{Component, Host, Workload};
+use mainstay_compose::{Component, Host, LinkErrors, Problem, Workload};
 
 /// What this host serves to every component, see [`wasi`](super::wasi).
 pub(crate) const SERVED: [&str; 14] = [
@@ -34,6 +35,19 @@ pub(super) struct Part {
 
 /// All imports of a workload that cannot be linked; `None` if this finds none.
 pub(super) fn link_errors(parts: &[Part]) -> Option<String> {
+    errors(parts).map(|errors| errors.to_string())
+}
+
+/// The functions of a workload that are linked to others of the same name and another type; `None` if there are none.
+pub(super) fn differences(parts: &[Part]) -> Option<String> {
+    let mut errors = errors(parts)?;
+    errors
+        .0
+        .retain(|error| matches!(error.problem, Problem::FunctionDiffers { .. }));
+    (!errors.0.is_empty()).then(|| errors.to_string())
+}
+
+fn errors(parts: &[Part]) -> Option<LinkErrors> {
     let mut service = None;
     let mut components = Vec::new();
     for part in parts {
@@ -50,5 +64,5 @@ pub(super) fn link_errors(parts: &[Part]) -> Option<String> {
         components: &components,
         host: &host,
     };
-    workload.links().err().map(|errors| errors.to_string())
+    workload.links().err()
 }

@@ -57,9 +57,14 @@ pub(super) fn link(host: &Host, caller: &Arc<Caller>, unlinked: Vec<Unlinked>) -
         rest: unlinked.into_iter().map(Some).collect(),
         linked: BTreeMap::new(),
         path: Vec::new(),
+        uncompared: false,
     };
     let linked: anyhow::Result<_> = (0..links.rest.len()).map(|index| links.resolve(index)).collect();
-    linked.map_err(|error| explain::link_errors(&parts).map_or(error, anyhow::Error::msg))
+    let linked = linked.map_err(|error| explain::link_errors(&parts).map_or(error, anyhow::Error::msg))?;
+    match links.uncompared.then(|| explain::differences(&parts)).flatten() {
+        Some(differences) => Err(anyhow::Error::msg(differences)),
+        None => Ok(linked),
+    }
 }
 
 /// Which components export an interface, by its name.
@@ -86,6 +91,8 @@ struct Links<'a> {
     linked: BTreeMap<usize, Linked>,
     /// The components being linked, each because the one before it imports from it.
     path: Vec<usize>,
+    /// Whether functions were linked whose types Wasmtime cannot compare.
+    uncompared: bool,
 }
 
 impl Links<'_> {
@@ -181,6 +188,7 @@ impl Links<'_> {
                 ComponentItem::ComponentFunc(wanted) => {
                     let (function, handles) = linkable(exporting, &instance, name, &wanted)
                         .with_context(|| format!("component \"{importer}\" imports {interface}.{name}"))?;
+                    self.uncompared |= handles >= Handles::Resources;
                     let target = Arc::new(Target {
                         caller: Arc::clone(self.caller),
                         callee: Arc::clone(&callee.unit),

@@ -75,7 +75,8 @@ pub(super) enum Handles {
 }
 
 /// Whether an import may be satisfied by an export. Types are compared by structure; a resource is another one in every
-/// component, so that functions with resources are compared by their async-ness only.
+/// component, so that functions with resources are compared by their async-ness only, and by name
+/// [afterwards](super::explain::differences).
 pub(super) fn fits(imported: &ComponentFunc, exported: &ComponentFunc) -> bool {
     let same = || {
         imported

@@ -17,8 +17,13 @@ fn error(builder: &Builder) -> String {
 
 /// A component of a world, whose functions do nothing.
 fn component(directory: &Path, name: &str, world: &str) -> PathBuf {
+    component_with(directory, name, world, PACKAGES)
+}
+
+/// [`component`] with packages of its own.
+fn component_with(directory: &Path, name: &str, world: &str, packages: &str) -> PathBuf {
     let mut resolve = Resolve::default();
-    let wit = format!("package test:{name};\nworld {name} {{ {world} }}\n{PACKAGES}");
+    let wit = format!("package test:{name};\nworld {name} {{ {world} }}\n{packages}");
     let package = resolve.push_str("in.wit", &wit).unwrap();
     let world = resolve.select_world(&[package], Some(name)).unwrap();
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback));
@@ -131,26 +136,44 @@ fn a_function_of_another_type_is_found_before_the_first_call() {
     let directory = tempfile::tempdir().unwrap();
     let other = "package a:one@1.0.0 { interface api { call: async func(a: u64) -> string; } }";
     let mut builder = workload(directory.path(), &[("importer", "import a:one/api@1.0.0;")]);
-    let wit = format!("package test:exporter;\nworld exporter {{ export a:one/api@1.0.0; }}\n{other}");
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("in.wit", &wit).unwrap();
-    let world = resolve.select_world(&[package], None).unwrap();
-    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback));
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-    let image = directory.path().join("exporter.wasm");
-    std::fs::write(
-        &image,
-        ComponentEncoder::default().module(&module).unwrap().encode().unwrap(),
-    )
-    .unwrap();
     builder.spec.components.push(Component {
         name: "exporter".to_owned(),
-        image,
+        image: component_with(directory.path(), "exporter", "export a:one/api@1.0.0;", other),
         ..Component::default()
     });
     let error = error(&builder);
     assert!(
         error.contains("importer imports a:one/api@1.0.0: exporter exports it with another type"),
+        "{error}"
+    );
+    assert!(error.contains("u32") && error.contains("u64"), "{error}");
+}
+
+#[test]
+fn a_function_of_another_type_is_found_beside_a_resource() {
+    let package = |number: &str| {
+        format!(
+            "package d:four@1.0.0 {{ interface api {{ resource thing; call: func(on: borrow<thing>, number: {number}); }} }}"
+        )
+    };
+    let start = |exported: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let mut builder = without_service();
+        let worlds = [("importer", "import", "u32"), ("exporter", "export", exported)];
+        for (name, way, number) in worlds {
+            let world = format!("{way} d:four/api@1.0.0;");
+            builder.spec.components.push(Component {
+                name: name.to_owned(),
+                image: component_with(directory.path(), name, &world, &package(number)),
+                ..Component::default()
+            });
+        }
+        builder.try_start().map(drop)
+    };
+    start("u32").unwrap();
+    let error = format!("{:#}", start("u64").unwrap_err());
+    assert!(
+        error.contains("importer imports d:four/api@1.0.0: exporter exports it with another type of `call`"),
         "{error}"
     );
     assert!(error.contains("u32") && error.contains("u64"), "{error}");
