@@ -64,7 +64,7 @@ pub struct RunArguments {
     /// Set an environment variable of the service and every component, over the manifest's.
     #[arg(long, value_name = "K=V", value_parser = value::key_value)]
     pub env: Vec<(String, String)>,
-    /// Write each change of status to standard error as one line of JSON.
+    /// Write each change of status, and counts of calls once a second, to standard error as a line of JSON.
     #[arg(long)]
     pub status_json: bool,
     /// Where image references are looked up: `ghcr.io/mainstay/cron:0.1.0` is DIR/cron.wasm.

@@ -1,7 +1,8 @@
 //! `host-test run`: one manifest as a workload, until it ends or is stopped.
 //!
 //! The service has this process's standard streams. What the host itself has to say goes to standard error, so that a
-//! service's output can be piped: the status as it changes, as text or (`--status-json`) as one JSON object a line:
+//! service's output can be piped: the status as it changes, as text or (`--status-json`) as one JSON object a line, then
+//! also before anything is compiled and about once a second while calls go on:
 //!
 //! ```json
 //! {"workload":"cron","state":"running","reason":null,"restarts":0,"calls":{"started":0,"finished":0,"failed":0,"cancelled":0}}
@@ -26,13 +27,25 @@ use crate::workload::{Host, Options, Phase, Spec, Status, Workload};
 /// Where compiled components are kept, beside the components' folder.
 const CACHE: &str = "host-test-cache";
 
+/// How often counts of calls are looked at, as JSON.
+const COUNTS: Duration = Duration::from_secs(1);
+
 /// Runs the subcommand to its end.
 pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let manifest::Loaded {
         file,
         mut spec,
         warnings,
-    } = manifest::load(&arguments.manifest, &arguments.components)?;
+    } = match manifest::load(&arguments.manifest, &arguments.components) {
+        Ok(loaded) => loaded,
+        Err(error) if arguments.status_json => {
+            // The workload's name is in what could not be read.
+            let name = arguments.manifest.display().to_string();
+            report(&Status::not_started(&name, &error.into()), true);
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(error) => return Err(error.into()),
+    };
     for warning in &warnings {
         eprintln!("warning: {file}:{warning}");
     }
@@ -51,6 +64,9 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         .context("starting tokio")?;
     // Before the guest runs: who stops a run that has just begun is to find it listening.
     let stop = runtime.block_on(async { Stop::listen() })?;
+    if arguments.status_json {
+        report(&Status::starting(&spec.name), true);
+    }
     let workload = match start(&spec, &options, &arguments.components) {
         Ok(workload) => workload,
         Err(error) if arguments.status_json => {
@@ -99,14 +115,26 @@ fn announce(workload: &Workload, spec: &Spec, wants_http: bool) {
 
 async fn until_ended(mut workload: Workload, mut stop: Stop, json: bool) -> anyhow::Result<ExitCode> {
     let mut changes = workload.changes().context("the workload's status is followed once")?;
+    let mut shown = workload.status();
+    let mut counts = tokio::time::interval(COUNTS);
     loop {
         tokio::select! {
             biased;
             status = changes.recv() => match status {
-                Some(status) => report(&status, json),
+                Some(status) => {
+                    report(&status, json);
+                    shown = status;
+                }
                 None => return Ok(exit_code(&workload.status())),
             },
             () = stop.requested() => break,
+            _ = counts.tick(), if json => {
+                let calls = workload.status().calls;
+                if calls != shown.calls {
+                    shown.calls = calls;
+                    report(&shown, json);
+                }
+            }
         }
     }
     tokio::select! {

@@ -48,7 +48,9 @@ pub struct Calls {
 }
 
 impl Status {
-    pub(super) fn starting(workload: &str) -> Self {
+    /// The status of a workload before anything of it runs.
+    #[must_use]
+    pub fn starting(workload: &str) -> Self {
         Self {
             workload: workload.to_owned(),
             state: Phase::Starting,

@@ -134,7 +134,7 @@ async fn the_status_is_one_json_object_a_line() {
     let output = Manifest::of("test/plain-cli")
         .run(&["--status-json", "--", "hello"])
         .await;
-    assert_eq!(states(&output.stderr), ["running", "completed"]);
+    assert_eq!(states(&output.stderr), ["starting", "running", "completed"]);
     let last = statuses(&output.stderr).pop().unwrap();
     assert_eq!(last["workload"], "example");
     assert_eq!((&last["reason"], &last["restarts"]), (&Value::Null, &Value::from(0)));
@@ -176,7 +176,7 @@ async fn a_workload_that_cannot_start_says_why_at_once() {
     let output = manifest.run(&["--status-json"]).await;
     assert_eq!(
         (output.status.code(), states(&output.stderr)),
-        (Some(1), vec!["error".to_owned()])
+        (Some(1), vec!["starting".to_owned(), "error".to_owned()])
     );
 }
 
@@ -187,6 +187,31 @@ async fn a_manifest_that_is_missing_is_an_error() {
     let output = manifest.run(&[]).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("/nonexistent/workload.yaml"));
+    let output = manifest.run(&["--status-json"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let all = statuses(&output.stderr);
+    assert_eq!((all.len(), &all[0]["state"]), (1, &Value::from("error")), "{all:?}");
+    let reason = all[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("/nonexistent/workload.yaml"), "{reason}");
+}
+
+#[tokio::test]
+async fn counts_of_calls_are_shown_while_a_workload_runs() {
+    let manifest = Manifest::new(
+        common::component_path("cron").to_str().unwrap(),
+        &format!(
+            "      components:\n        - name: job\n          image: {}\n",
+            common::component_path("example-cron").display()
+        ),
+    );
+    let output = manifest
+        .run(&["--env", "CRON_SCHEDULE=@every 1s", "--for", "6s", "--status-json"])
+        .await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let all = statuses(&output.stderr);
+    let counted = |status: &&Value| status["state"] == "running" && status["calls"]["started"].as_u64() > Some(0);
+    // Two: each of them was news.
+    assert!(all.iter().filter(counted).count() >= 2, "{all:?}");
 }
 
 #[tokio::test]
