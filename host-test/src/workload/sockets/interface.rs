@@ -37,10 +37,17 @@ fn network(state: &State) -> Arc<Network> {
     Arc::clone(&state.active.network)
 }
 
-/// Sets TCP_NODELAY on the socket that a guest has just created, unless the workload goes without.
-fn hurry_new_socket(state: &State) {
-    if !state.active.network.delayed_sends {
-        nodelay::set_on_new_socket();
+/// The socket that a guest creates, with TCP_NODELAY unless the workload goes without.
+fn new_socket<T, E>(
+    store: &mut StoreContextMut<'_, State>,
+    create: impl FnOnce(&mut WasiSocketsCtxView<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let delayed = store.data().active.network.delayed_sends;
+    let mut sockets = sockets(store);
+    if delayed {
+        create(&mut sockets)
+    } else {
+        nodelay::set_on_new_socket(|| create(&mut sockets))
     }
 }
 
@@ -58,8 +65,7 @@ fn replace_tcp_p2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance("wasi:sockets/tcp-create-socket@0.2.12")?.func_wrap(
         "create-tcp-socket",
         |mut store: StoreContextMut<'_, State>, (family,): (IpAddressFamily,)| {
-            let socket = sockets(&mut store).create_tcp_socket(family);
-            hurry_new_socket(store.data());
+            let socket = new_socket(&mut store, |sockets| sockets.create_tcp_socket(family));
             Ok((answer(socket)?,))
         },
     )?;
@@ -135,8 +141,7 @@ fn replace_tcp_p3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types.func_wrap(
         "[static]tcp-socket.create",
         |mut store: StoreContextMut<'_, State>, (family,): (IpAddressFamily,)| {
-            let socket = HostTcpSocket::create(&mut sockets(&mut store), family);
-            hurry_new_socket(store.data());
+            let socket = new_socket(&mut store, |sockets| HostTcpSocket::create(sockets, family));
             Ok((answer(socket)?,))
         },
     )?;
