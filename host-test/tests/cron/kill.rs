@@ -149,11 +149,8 @@ fn two_hundred_kills_lose_no_tick_and_repeat_none_that_is_over() {
     }
 }
 
-/// Seconds of the day of `2026-11-22T12:00:05Z`, of the next day if before noon, so that midnight is no gap.
+/// The second of `2026-11-22T12:00:05Z`, counted from 1970.
 fn second_of(scheduled: &str) -> Option<i64> {
-    let (_, time) = scheduled.trim_end_matches('Z').split_once('T')?;
-    let mut parts = time.split(':').map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    let of_day = hour * 3600 + minute * 60 + second;
-    Some(if of_day < 43_200 { of_day + 86_400 } else { of_day })
+    let scheduled: jiff::Timestamp = scheduled.parse().ok()?;
+    Some(scheduled.as_second())
 }
