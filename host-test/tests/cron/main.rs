@@ -16,6 +16,7 @@ mod admin;
 mod burst;
 mod election;
 mod faults;
+mod idle;
 mod kill;
 mod state;
 mod support;

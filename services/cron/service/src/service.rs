@@ -26,8 +26,10 @@ use crate::meters::Meters;
 use crate::report::Report;
 use crate::schedule::Definition;
 
-/// The wall clock may be set at any time, and nobody tells.
-const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(1);
+/// The wall clock may be set at any time, and nobody tells: what is due by that is so late at most, which is within the
+/// grace of a job unless it is told to have less. Each sleep wakes the service up to three times, as tokio's timers go from
+/// coarse to fine.
+const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(4);
 
 /// With so many attempts in flight another one is over soon: outcomes are then written, and their places filled, many
 /// at a time. Each turn costs a write to the journal.
