@@ -11,6 +11,7 @@
 //! - [`toolchain`]: compiler and target, added where they are missing
 //! - [`clang`]: the C compiler that TLS needs, found or fetched
 //! - [`peers`]: the servers that tests need, fetched where they are missing
+//! - [`prerequisites`]: what tests need that nothing fetches
 //! - [`git`]: the commit that images and figures name
 //! - [`cargo_build`]: a cargo build with a progress bar
 //! - [`process`]: running a tool with its output kept back until it is of use
@@ -27,6 +28,7 @@ mod lines;
 mod outside;
 mod package;
 mod peers;
+mod prerequisites;
 mod process;
 mod progress;
 mod push;

@@ -2,7 +2,9 @@
 //!
 //! Nothing is installed: no root is needed, and the system stays as it is.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -13,46 +15,48 @@ use crate::process;
 use crate::progress::Step;
 use crate::workspace::Workspace;
 
-/// A program of Debian.
+/// A program of Debian, with the libraries that its package needs.
 struct Debian {
-    /// The package that has it.
     package: &'static str,
-    /// Those whose libraries it needs, as far as a small system may lack them.
-    with: &'static [&'static str],
-    /// Where the package has its program.
+    /// Where it is in what was unpacked.
     program: &'static str,
 }
+
+/// Its programs are in packages of its version, which the package only names.
+const POSTGRES: Debian = Debian {
+    package: "postgresql",
+    program: "bin/postgres",
+};
 
 const DEBIAN: [Debian; 4] = [
     Debian {
         package: "docker-registry",
-        with: &[],
         program: "usr/bin/docker-registry",
     },
     // 2.9, the oldest that is tested.
     Debian {
         package: "nats-server",
-        with: &[],
         program: "usr/sbin/nats-server",
     },
     // redis-server of the package of that name is a link to this one, which does as its name tells.
     Debian {
         package: "redis-tools",
-        with: &[
-            "libhiredis0.14",
-            "libjemalloc2",
-            "liblua5.1-0",
-            "liblzf1",
-            "lua-bitop",
-            "lua-cjson",
-        ],
         program: "usr/bin/redis-check-rdb",
     },
     Debian {
         package: "pgbouncer",
-        with: &["libc-ares2", "libevent-2.1-7"],
         program: "usr/sbin/pgbouncer",
     },
+];
+
+/// Libraries that are everywhere, or for what no test does: compiling queries, procedures in Perl.
+const NEEDLESS: [&str; 6] = [
+    "libc6",
+    "libcrypt1",
+    "libgcc-s1",
+    "libllvm",
+    "libpam-modules",
+    "libperl",
 ];
 
 /// Packages of PyPI, in one virtual environment.
@@ -103,8 +107,8 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     let tools = workspace.target("tools");
     fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
-    for peer in DEBIAN {
-        from_debian_unless_there(&tools, &peer)?;
+    for peer in missing_of_debian(&tools) {
+        from_debian(&tools, peer).with_context(|| could_not(peer))?;
     }
     from_pypi(&tools).with_context(|| {
         let packages = PYTHON.join(" ");
@@ -112,10 +116,7 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<()> {
     })?;
     from_npm(&tools).with_context(|| {
         let packages = NODE.join(" ");
-        format!(
-            "the tests need {packages} of npm in target/tools/node, and they could not be fetched; `apt-get install \
-             nodejs npm` installs Node.js and npm"
-        )
+        format!("the tests need {packages} of npm in target/tools/node, and they could not be fetched")
     })
 }
 
@@ -131,17 +132,37 @@ pub(crate) fn fetch_redis(workspace: &Workspace) -> Result<()> {
     let tools = workspace.target("tools");
     fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
     let redis = DEBIAN.iter().find(|peer| peer.package == "redis-tools");
-    redis.map_or(Ok(()), |redis| from_debian_unless_there(&tools, redis))
+    match redis.filter(|redis| !is_there(&tools, redis)) {
+        Some(redis) => from_debian(&tools, redis).with_context(|| could_not(redis)),
+        None => Ok(()),
+    }
 }
 
-fn from_debian_unless_there(tools: &Path, peer: &Debian) -> Result<()> {
-    if tools.join(peer.package).join(peer.program).is_file() {
-        return Ok(());
+/// The programs of Debian that tests need and that are not there.
+pub(crate) fn missing(workspace: &Workspace) -> Vec<&'static str> {
+    let missing = missing_of_debian(&workspace.target("tools"));
+    missing.iter().map(|peer| peer.package).collect()
+}
+
+fn missing_of_debian(tools: &Path) -> Vec<&'static Debian> {
+    let mut missing: Vec<_> = DEBIAN.iter().filter(|peer| !is_there(tools, peer)).collect();
+    // Every program is of the system's, or none.
+    if ["postgres", "psql", "pgbench"]
+        .iter()
+        .any(|name| mainstay_peers::tools::postgres(name).is_err())
+    {
+        missing.push(&POSTGRES);
     }
-    from_debian(tools, peer).with_context(|| {
-        let package = peer.package;
-        format!("{package} of Debian is needed in target/tools/{package}, and it could not be fetched")
-    })
+    missing
+}
+
+fn is_there(tools: &Path, peer: &Debian) -> bool {
+    tools.join(peer.package).join(peer.program).is_file()
+}
+
+fn could_not(peer: &Debian) -> String {
+    let package = peer.package;
+    format!("{package} of Debian is needed in target/tools/{package}, and it could not be fetched")
 }
 
 /// Downloads a package and those that it needs with apt and unpacks them. With lists and a cache of its own, apt needs
@@ -154,20 +175,16 @@ fn from_debian(tools: &Path, peer: &Debian) -> Result<()> {
     for folder in ["lists/partial", "cache/archives/partial"] {
         fs::create_dir_all(apt.join(folder))?;
     }
-    let apt_get = |verb: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command
-            .arg(format!("-oDir::State::lists={}", apt.join("lists").display()))
-            .arg(format!("-oDir::Cache={}", apt.join("cache").display()))
-            .args(["-oAPT::Sandbox::User=", "-oDebug::NoLocking=1", "--quiet"])
-            .args(verb)
-            .current_dir(&apt);
-        command
-    };
     let limit = Some(DOWNLOAD_LIMIT);
-    process::watch(&mut step, &mut apt_get(&["update"]), limit, |_, _| {})?;
-    let packages: Vec<&str> = ["download", package].iter().chain(peer.with).copied().collect();
-    process::watch(&mut step, &mut apt_get(&packages), limit, |_, _| {})?;
+    process::watch(&mut step, apt_command(&apt, "apt-get").arg("update"), limit, |_, _| {})?;
+    let depends = process::answer(apt_command(&apt, "apt-cache").args(DEPENDS).arg(package))?;
+    let packages = needed(package, &depends);
+    process::watch(
+        &mut step,
+        apt_command(&apt, "apt-get").arg("download").args(packages),
+        limit,
+        |_, _| {},
+    )?;
     let archives = fs::read_dir(&apt)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
@@ -182,9 +199,81 @@ fn from_debian(tools: &Path, peer: &Debian) -> Result<()> {
     if !unpacked.is_dir() {
         bail!("apt-get downloaded no package");
     }
+    if package == POSTGRES.package {
+        put_on_one_path(&unpacked)?;
+    }
     fs::rename(&unpacked, tools.join(package))?;
     fs::remove_dir_all(&apt)?;
     step.done("");
+    Ok(())
+}
+
+/// A command of apt's with a state of its own in this folder.
+fn apt_command(folder: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg(format!("-oDir::State::lists={}", folder.join("lists").display()))
+        .arg(format!("-oDir::Cache={}", folder.join("cache").display()))
+        .args(["-oAPT::Sandbox::User=", "-oDebug::NoLocking=1", "--quiet"])
+        .current_dir(folder);
+    command
+}
+
+/// Asks for all that a package depends on, and what that depends on.
+const DEPENDS: [&str; 9] = [
+    "depends",
+    "--recurse",
+    "--no-recommends",
+    "--no-suggests",
+    "--no-conflicts",
+    "--no-breaks",
+    "--no-replaces",
+    "--no-enhances",
+    "--no-pre-depends",
+];
+
+/// The packages to unpack for one of them: itself, its libraries, and the programs of its version.
+fn needed<'a>(package: &'a str, depends: &'a str) -> BTreeSet<&'a str> {
+    let is_library = |name: &str| {
+        ["lib", "lua-"].iter().any(|start| name.starts_with(start))
+            && !NEEDLESS.iter().any(|needless| name.starts_with(needless))
+    };
+    let is_version = |name: &str| {
+        let version = name.strip_prefix(package).and_then(|rest| rest.rsplit('-').next());
+        version.is_some_and(|version| !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    // Each package begins a line; what it depends on stands below it, and virtual packages are in angle brackets.
+    let names = depends
+        .lines()
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_alphanumeric()));
+    names
+        .filter(|name| *name == package || is_library(name) || is_version(name))
+        .collect()
+}
+
+/// Puts PostgreSQL's programs, which Debian keeps in a folder of their version, into `bin`, each started with the libraries
+/// that came with it.
+fn put_on_one_path(unpacked: &Path) -> Result<()> {
+    let bin = unpacked.join("bin");
+    fs::create_dir_all(&bin)?;
+    let versions = fs::read_dir(unpacked.join("usr/lib/postgresql")).context("it has no programs")?;
+    let libraries = format!("{}-linux-gnu", std::env::consts::ARCH);
+    for version in versions {
+        let version = version?.file_name();
+        let programs = Path::new("usr/lib/postgresql").join(version).join("bin");
+        for program in fs::read_dir(unpacked.join(&programs))? {
+            let name = program?.file_name();
+            let script = format!(
+                "#!/bin/sh\nroot=\"${{0%/*}}/..\"\n\
+                 export LD_LIBRARY_PATH=\"$root/usr/lib/{libraries}:$root/lib/{libraries}\"\n\
+                 exec \"$root/{}\" \"$@\"\n",
+                programs.join(&name).display()
+            );
+            let file = bin.join(&name);
+            fs::write(&file, script)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+        }
+    }
     Ok(())
 }
 
@@ -242,4 +331,27 @@ fn from_pypi(tools: &Path) -> Result<()> {
     fs::write(&installed, list)?;
     step.done(&format!("{} packages", PYTHON.len()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_brings_its_libraries_and_the_programs_of_its_version() {
+        let depends = "postgresql\n  Depends: postgresql-15\npostgresql-15\n |Depends: libllvm14\npostgresql-client-15\n\
+                       postgresql-common\nlibicu72\nlibc-ares2\nlibc6\nlibgcc-s1\nlibllvm14\n<debconf-2.0>\nperl\nlua-cjson\n";
+        let needed: Vec<_> = needed("postgresql", depends).into_iter().collect();
+        assert_eq!(
+            needed,
+            [
+                "libc-ares2",
+                "libicu72",
+                "lua-cjson",
+                "postgresql",
+                "postgresql-15",
+                "postgresql-client-15"
+            ]
+        );
+    }
 }

@@ -5,10 +5,11 @@ use anyhow::Result;
 use crate::build::{self, Selection};
 use crate::progress::Step;
 use crate::workspace::{Workspace, cargo, packages};
-use crate::{cargo_build, peers, process};
+use crate::{cargo_build, peers, prerequisites, process};
 
 /// Runs the tests whose name contains `filter`, or all. Tests find their components in `target/components`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    prerequisites::check(workspace)?;
     build::components(workspace, &Selection::Everything)?;
     peers::fetch(workspace)?;
     let names = workspace.native_names();

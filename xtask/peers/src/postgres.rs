@@ -26,8 +26,9 @@ pub const PASSWORD: &str = "s3cret p@ss";
 /// [`PASSWORD`] as it is written in a URL.
 pub const PASSWORD_IN_URL: &str = "s3cret%20p%40ss";
 
-/// PostgreSQL refuses to run as root; so a test that is root runs it as the user that Debian makes for it.
-const USER: &str = "postgres";
+/// PostgreSQL refuses to run as root; so a test that is root runs it as the user that Debian makes for it, where it was
+/// installed, and else as nobody.
+const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// How long it may take to serve: after a crash it reads its log first.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -213,9 +214,10 @@ fn command(name: &str) -> Result<Command> {
     if !is_root() {
         return Ok(Command::new(program));
     }
+    let (user, group) = user()?;
     let mut command = Command::new("setpriv");
     command
-        .args(["--reuid", USER, "--regid", USER, "--init-groups", "--"])
+        .args(["--reuid", &user, "--regid", &group, "--init-groups", "--"])
         .arg(program)
         // The folder of who runs the tests may be closed to it.
         .current_dir("/");
@@ -233,6 +235,25 @@ fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// The first of [`USERS`] that there is, and the number of its group.
+fn user() -> Result<(String, String)> {
+    let users = fs::read_to_string("/etc/passwd").context("read /etc/passwd")?;
+    let group = |user: &str| {
+        let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        lines.find_map(|fields| match fields.as_slice() {
+            [name, _, _, group, ..] if *name == user => Some((user.to_owned(), (*group).to_owned())),
+            _ => None,
+        })
+    };
+    let found = USERS.iter().find_map(|user| group(user));
+    found.with_context(|| {
+        format!(
+            "PostgreSQL refuses to run as root, and there is none of {}",
+            USERS.join(", ")
+        )
+    })
+}
+
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
@@ -241,7 +262,8 @@ fn is_root() -> bool {
 /// Gives the folder to the user that the server runs as.
 fn give(folder: &Path) -> Result<()> {
     if is_root() {
-        run(Command::new("chown").arg(format!("{USER}:")).arg(folder))?;
+        let (user, group) = user()?;
+        run(Command::new("chown").arg(format!("{user}:{group}")).arg(folder))?;
     }
     Ok(())
 }

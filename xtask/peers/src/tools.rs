@@ -137,10 +137,11 @@ pub fn debian(package: &str, program: &str) -> Result<(PathBuf, PathBuf)> {
     Ok((file, folder.join("usr/lib").join(architecture)))
 }
 
-/// A program of PostgreSQL, wherever the system has it: Debian keeps those of the server off the path.
+/// A program of PostgreSQL, wherever the system has it (Debian keeps those of the server off the path), or the one that
+/// `cargo xtask` fetches.
 ///
 /// # Errors
-/// It is nowhere; the command that installs it.
+/// It is nowhere; the command that fetches it.
 pub fn postgres(name: &str) -> Result<PathBuf> {
     let debian = Path::new("/usr/lib/postgresql");
     let mut versions: Vec<PathBuf> = debian
@@ -153,7 +154,14 @@ pub fn postgres(name: &str) -> Result<PathBuf> {
         .unwrap_or_default();
     versions.sort();
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = versions.into_iter().rev().chain(env::split_paths(&path));
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/postgresql/bin");
+    let folders = versions
+        .into_iter()
+        .rev()
+        .chain(env::split_paths(&path))
+        .chain([fetched]);
     let found = folders.map(|folder| folder.join(name)).find(|file| file.is_file());
-    found.with_context(|| format!("{name} is nowhere: `apt-get install postgresql`"))
+    found.with_context(|| {
+        format!("{name} is nowhere: `cargo xtask test` fetches it, and so does `apt-get install postgresql`")
+    })
 }
