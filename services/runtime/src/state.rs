@@ -9,7 +9,7 @@
 //!
 //! the kind, its version, a CRC-32 of all but itself, and the length of the text. It is written to a file beside it, synced and renamed,
 //! so what is read is either the old content or the new one. A file that is neither, since a disk failed or a person
-//! edited it, is set aside and reported, never used and never deleted.
+//! edited it, is set aside and reported, never used: the first eight are kept, and the newest after them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
