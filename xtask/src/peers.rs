@@ -138,6 +138,22 @@ pub(crate) fn fetch_redis(workspace: &Workspace) -> Result<()> {
     }
 }
 
+/// Makes sure that PostgreSQL is there, which an example needs as well.
+pub(crate) fn fetch_postgres(workspace: &Workspace) -> Result<()> {
+    let tools = workspace.target("tools");
+    fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
+    if has_postgres() {
+        return Ok(());
+    }
+    from_debian(&tools, &POSTGRES).with_context(|| could_not(&POSTGRES))
+}
+
+/// Whether all that is called of it is there, on the system or fetched.
+fn has_postgres() -> bool {
+    let mut programs = ["postgres", "initdb", "pg_ctl", "pg_isready", "psql", "pgbench"].iter();
+    programs.all(|name| mainstay_peers::tools::postgres(name).is_ok())
+}
+
 /// The programs of Debian that tests need and that are not there.
 pub(crate) fn missing(workspace: &Workspace) -> Vec<&'static str> {
     let missing = missing_of_debian(&workspace.target("tools"));
@@ -146,11 +162,7 @@ pub(crate) fn missing(workspace: &Workspace) -> Vec<&'static str> {
 
 fn missing_of_debian(tools: &Path) -> Vec<&'static Debian> {
     let mut missing: Vec<_> = DEBIAN.iter().filter(|peer| !is_there(tools, peer)).collect();
-    // Every program is of the system's, or none.
-    if ["postgres", "psql", "pgbench"]
-        .iter()
-        .any(|name| mainstay_peers::tools::postgres(name).is_err())
-    {
+    if !has_postgres() {
         missing.push(&POSTGRES);
     }
     missing

@@ -178,4 +178,12 @@ mod tests {
                         - image: ../target/components/health.wasm\n    # image: none\n";
         assert_eq!(images(manifest), ["cron", "example-cron", "health"]);
     }
+
+    /// The host's place is taken by a shell that presses Ctrl-C as soon as it can be interrupted itself.
+    #[test]
+    fn ctrl_c_is_handed_on_to_the_host_once_and_is_a_good_end() {
+        let mut host = Command::new("sh");
+        host.args(["-c", "trap 'exit 0' INT; kill -INT $PPID; while :; do sleep 0.1; done"]);
+        supervise(&mut host, &mut Outside::default()).unwrap();
+    }
 }

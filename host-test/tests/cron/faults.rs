@@ -120,6 +120,30 @@ async fn jobs_that_hang_spin_or_exit_do_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn a_job_that_takes_all_memory_takes_the_service_down_and_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = r#"
+        [[job]]
+        name = "hungry"
+        schedule = "0 0 1 1 *"
+        payload = "until 2 allocate"
+
+        [[job]]
+        name = "innocent"
+        schedule = "@every 1s"
+    "#;
+    let workload = faulty(folder.path(), jobs);
+    let (_, run) = admin(&workload, "POST /jobs/hungry/run").await;
+    let id = run["run"].as_str().unwrap().to_owned();
+    said(&workload, &format!("faulty-job {id} attempt 3: succeed")).await;
+    let ran = lines(&workload, "faulty-job innocent@").len();
+    lines_of(&workload, "faulty-job innocent@", ran + 2).await;
+    let log = all(&workload);
+    let status = workload.stop().await;
+    assert_eq!((status.state, status.restarts), (Phase::Completed, 2), "{log}");
+}
+
+#[tokio::test]
 async fn what_is_counted_and_shown_agrees_with_what_ran() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = r#"

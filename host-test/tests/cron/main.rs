@@ -18,6 +18,7 @@ mod election;
 mod faults;
 mod idle;
 mod kill;
+mod stalled;
 mod state;
 mod support;
 mod ticks;

@@ -35,6 +35,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What runs beside an example. Servers end when this is dropped.
+#[derive(Default)]
 pub(crate) struct Outside {
     nats: Option<SocketAddr>,
     asks: Vec<String>,
@@ -71,17 +72,15 @@ impl Outside {
             .flat_map(|component| component.visits.clone())
             .collect();
         let mut outside = Self {
-            nats: None,
             asks,
             visits,
             tools: components.iter().find_map(|component| component.tools.clone()),
-            collector: None,
-            _servers: Vec::new(),
+            ..Self::default()
         };
         for peer in components.iter().flat_map(|component| &component.peers) {
             match peer.as_str() {
                 "nats-server" => outside.nats_server(workspace)?,
-                "postgres" => outside.postgres()?,
+                "postgres" => outside.postgres(workspace)?,
                 "redis" => outside.redis(workspace)?,
                 "collector" => outside.collector = Collector::start(workspace)?,
                 other => bail!("`cargo xtask run` does not know the peer {other:?}"),
@@ -103,7 +102,8 @@ impl Outside {
         Ok(())
     }
 
-    fn postgres(&mut self) -> Result<()> {
+    fn postgres(&mut self, workspace: &Workspace) -> Result<()> {
+        peers::fetch_postgres(workspace)?;
         self._servers.push(Server::Postgres(Postgres::on_port(POSTGRES)?));
         println!("PostgreSQL listens on 127.0.0.1:{POSTGRES}");
         Ok(())
