@@ -6,16 +6,13 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
+use http_body_util::Full;
 use hyper::header::{ACCEPT, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use mainstay_mcp_core::auth::Keys;
 use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::health::Health;
-use mainstay_runtime::net::Dialer;
+use mainstay_runtime::net::{Dialer, http};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -34,6 +31,7 @@ const MOST: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Rotation {
     issuer: Issuer,
+    dialer: Dialer,
     keys: Keys,
     /// When the issuer was asked last.
     asked: Cell<Option<Instant>>,
@@ -46,8 +44,10 @@ pub(crate) struct Rotation {
 impl Rotation {
     /// Keys that are replaced by what the issuer says.
     pub(crate) fn new(issuer: Issuer, keys: Keys) -> Self {
+        let dialer = Dialer::new(ANSWER).with_tls(issuer.tls.clone());
         Self {
             issuer,
+            dialer,
             keys,
             asked: Cell::new(None),
             wanted: Notify::new(),
@@ -74,7 +74,7 @@ impl Rotation {
     pub(crate) async fn run(&self, health: Health) -> Infallible {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         loop {
-            let answer = tokio::time::timeout(ANSWER, fetch(&self.issuer)).await;
+            let answer = tokio::time::timeout(ANSWER, fetch(&self.dialer, &self.issuer)).await;
             let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER:?}")));
             self.asked.set(Some(Instant::now()));
             let next = match answer {
@@ -103,34 +103,17 @@ impl Rotation {
     }
 }
 
-async fn fetch(issuer: &Issuer) -> Result<Keys, String> {
-    let dialer = Dialer::new(ANSWER).with_tls(issuer.tls.clone());
-    let stream = dialer
-        .connect(&issuer.endpoint)
-        .await
+async fn fetch(dialer: &Dialer, issuer: &Issuer) -> Result<Keys, String> {
+    let request = Request::get(&issuer.path)
+        .header(HOST, &issuer.authority)
+        .header(ACCEPT, "application/jwk-set+json, application/json")
+        .header(USER_AGENT, concat!("mainstay-mcp/", env!("CARGO_PKG_VERSION")))
+        .body(Full::default())
         .map_err(|error| error.to_string())?;
-    let handshake = http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let ask = async {
-        let request = Request::get(&issuer.path)
-            .header(HOST, &issuer.authority)
-            .header(ACCEPT, "application/jwk-set+json, application/json")
-            .header(USER_AGENT, concat!("mainstay-mcp/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| error.to_string())?;
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("{}, not 200", response.status()));
-        }
-        let body = Limited::new(response.into_body(), MOST).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        let text = std::str::from_utf8(&body).map_err(|error| error.to_string())?;
-        Keys::from_jwks(text)
-    };
-    tokio::pin!(ask);
-    tokio::select! {
-        answer = &mut ask => answer,
-        // What ended it is told to whoever asks.
-        _ = connection => ask.await,
+    let response = http::ask(dialer, &issuer.endpoint, request, MOST).await?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("{}, not 200", response.status()));
     }
+    let text = std::str::from_utf8(response.body()).map_err(|error| error.to_string())?;
+    Keys::from_jwks(text)
 }

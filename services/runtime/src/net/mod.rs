@@ -15,6 +15,7 @@
 //! | [`socket`] | a TCP connection that can be dropped at any time |
 //! | [`linger`] | those that were dropped, until they can be closed |
 //! | [`coalesce`] | one write for each flight of a protocol |
+//! | `http` | one request to a server (feature `http-client`) |
 //! | [`percent`] | percent-encoding, as it stands in URLs |
 //! | [`stream`] | what a dialer returns, plain or TLS |
 //! | `tls` | who is trusted, which certificate is shown, what went wrong (feature `tls`) |
@@ -23,6 +24,8 @@ pub mod coalesce;
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+#[cfg(feature = "http-client")]
+pub mod http;
 pub mod linger;
 pub mod percent;
 pub mod resolve;
