@@ -14,7 +14,7 @@ mod cron;
 #[path = "otel/support/mod.rs"]
 mod otel;
 
-use common::service;
+use common::{DEADLINE, service};
 use cron::{logged, page, said};
 use mainstay_collector::{Collector, Encoding, Signal};
 use mainstay_host_test::workload::Phase;
@@ -30,6 +30,7 @@ async fn cron_calls_a_component_while_the_sidecar_takes_what_others_have_to_tell
         .component("otel-client")
         .environment("MAINSTAY_SERVICES", "cron, otel")
         .environment("CRON_SCHEDULE", "@every 1s")
+        .environment("CRON_OTLP_ENDPOINT", "http://127.0.0.1:4318")
         .http()
         .start();
     said(&workload, "hello, world (job@").await;
@@ -43,6 +44,19 @@ async fn cron_calls_a_component_while_the_sidecar_takes_what_others_have_to_tell
     asked.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     arrived(&workload, &collector, Signal::Traces, 2).await;
+    let tick_arrived = collector.wait_for(DEADLINE, |exports| {
+        let spans = exports.iter().filter_map(|export| export.traces().ok());
+        let mut spans = spans
+            .flat_map(|traces| traces.resource_spans)
+            .flat_map(|resource| resource.scope_spans);
+        spans.any(|scope| {
+            scope
+                .spans
+                .iter()
+                .any(|span| span.name == "cron job" && span.trace_id.len() == 16)
+        })
+    });
+    tick_arrived.await.unwrap();
     // One page for both.
     let metrics = page(&workload, "/metrics").await;
     assert!(metrics.contains("\ncron_jobs 1\n"), "{metrics}");

@@ -21,6 +21,7 @@
 //! | [`metrics`] | counters, gauges and histograms in Prometheus text |
 //! | [`health`] | `/healthz`, `/readyz` and `/metrics` on the workload's loopback |
 //! | `admin` | pages for an operator, as JSON on the workload's loopback (feature `admin`) |
+//! | `spans` | spans of a service's own, to whoever takes in OpenTelemetry (feature `spans`) |
 //! | [`state`] | files that survive a crash at any instant |
 //! | [`listener`], [`net`] | sockets: accept, resolve, dial, TLS |
 
@@ -37,6 +38,8 @@ pub mod metrics;
 pub mod net;
 pub mod queue;
 pub mod service;
+#[cfg(feature = "spans")]
+pub mod spans;
 pub mod state;
 pub mod supervise;
 

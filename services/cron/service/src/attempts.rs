@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mainstay_cron_core::action::Start;
 use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{Job, Outcome, RunKey, run_id};
 use mainstay_runtime::callback::{CallbackError, Callbacks};
+use mainstay_runtime::spans::{Attribute, Span, Spans};
 use tokio::sync::{Notify, oneshot};
 
 use crate::component::{Component, gate_instant, job_instant};
@@ -22,13 +23,21 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
 }
 
+/// What traces know of attempts.
+pub(crate) struct Told {
+    /// Each attempt is a span, which the job is given as its parent.
+    pub(crate) traces: Traces,
+    /// Where they are sent.
+    pub(crate) spans: Option<Spans>,
+}
+
 /// Starts callbacks, cancels them, and collects what becomes of them.
 pub(crate) struct Attempts<C> {
     component: Rc<C>,
     callbacks: Callbacks,
     /// Whether the gate is asked.
     gated: bool,
-    traces: Traces,
+    told: Told,
     cancels: RefCell<HashMap<RunKey, oneshot::Sender<()>>>,
     done: Rc<RefCell<Vec<Done>>>,
     in_flight: Rc<Cell<usize>>,
@@ -37,12 +46,12 @@ pub(crate) struct Attempts<C> {
 }
 
 impl<C: Component> Attempts<C> {
-    pub(crate) fn new(component: Rc<C>, in_flight: usize, gated: bool, traces: Traces, wake: Rc<Notify>) -> Self {
+    pub(crate) fn new(component: Rc<C>, in_flight: usize, gated: bool, told: Told, wake: Rc<Notify>) -> Self {
         Self {
             component,
             callbacks: Callbacks::new(in_flight),
             gated,
-            traces,
+            told,
             cancels: RefCell::default(),
             done: Rc::default(),
             in_flight: Rc::default(),
@@ -69,9 +78,10 @@ impl<C: Component> Attempts<C> {
             missed: start.missed,
             zone: job.zone.name().to_owned(),
             payload: job.payload.to_vec(),
-            traceparent: self.traces.traceparent(&run_id, start.attempt),
+            traceparent: self.told.traces.traceparent(&run_id, start.attempt),
             run_id,
         };
+        let span = self.told.spans.clone().map(|spans| (spans, span(&tick)));
         let (cancel, cancelled) = oneshot::channel();
         self.cancels.borrow_mut().insert(key, cancel);
         let call = attempt(self.component.clone(), candidate, tick);
@@ -89,11 +99,14 @@ impl<C: Component> Attempts<C> {
                     Err(CallbackError::Cancelled) => Outcome::Cancelled,
                 },
             };
-            done.borrow_mut().push(Done {
-                key,
-                outcome,
-                took: began.elapsed(),
-            });
+            let took = began.elapsed();
+            // A job that the gate kept from being called has no span.
+            if let Some((spans, span)) = span
+                && !matches!(outcome, Outcome::Vetoed(_))
+            {
+                spans.push(ended(span, &outcome, took));
+            }
+            done.borrow_mut().push(Done { key, outcome, took });
             in_flight.set(in_flight.get().saturating_sub(1));
             wake.notify_one();
         });
@@ -146,4 +159,32 @@ async fn attempt<C: Component>(component: Rc<C>, candidate: Option<gate::Candida
         Err(job::JobError::Retry(error)) => Outcome::Retry(error),
         Err(job::JobError::Reject(error)) => Outcome::Reject(error),
     }
+}
+
+/// The span of an attempt that begins now.
+fn span(tick: &job::Tick) -> Span {
+    let text = |text: &str| Attribute::Text(text.to_owned());
+    Span {
+        name: format!("cron {}", tick.job),
+        traceparent: tick.traceparent.clone(),
+        began: SystemTime::now(),
+        took: Duration::ZERO,
+        attributes: vec![
+            ("faas.trigger", text("timer")),
+            ("faas.invocation_id", text(&tick.run_id)),
+            ("mainstay.cron.job", text(&tick.job)),
+            ("mainstay.cron.attempt", Attribute::Number(tick.attempt.into())),
+        ],
+        error: None,
+    }
+}
+
+fn ended(span: Span, outcome: &Outcome, took: Duration) -> Span {
+    let error = match outcome {
+        Outcome::Succeeded | Outcome::Vetoed(_) => None,
+        Outcome::Retry(error) | Outcome::Reject(error) => Some(error.clone()),
+        Outcome::TimedOut => Some("no result within the timeout".to_owned()),
+        Outcome::Cancelled => Some("cancelled".to_owned()),
+    };
+    Span { took, error, ..span }
 }

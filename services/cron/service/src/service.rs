@@ -10,11 +10,12 @@ use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{Action, Engine, Job, Moment, Now};
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::ConfigError;
+use mainstay_runtime::spans::Spans;
 use mainstay_runtime::{Context, Error};
 use tokio::sync::Notify;
 
 use crate::admin;
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Told};
 use crate::component::Component;
 use crate::config::Configuration;
 use crate::deliver::Deliver;
@@ -175,7 +176,9 @@ impl<C: Component, E: Election> Cron<C, E> {
         let wake = Rc::new(Notify::new());
         let traces = Traces::new(rand::random());
         let deliver = Deliver::start(component.clone(), events, traces, &context.metrics);
-        let attempts = Attempts::new(component, configuration.limits.in_flight, gated, traces, wake.clone());
+        let spans = configuration.spans.map(|receiver| Spans::start(receiver, context));
+        let told = Told { traces, spans };
+        let attempts = Attempts::new(component, configuration.limits.in_flight, gated, told, wake.clone());
         let inner = Inner {
             engine,
             disk,

@@ -19,6 +19,7 @@ use std::time::Duration;
 use mainstay_cron_core::{Job, Limits};
 use mainstay_runtime::config::{ConfigError, Settings};
 use mainstay_runtime::health;
+use mainstay_runtime::spans::Receiver;
 
 use job::{Common, Source};
 pub use job::{Jobs, NAME_BYTES};
@@ -38,6 +39,8 @@ pub struct Configuration {
     pub health: Option<SocketAddr>,
     /// Where the admin pages are served.
     pub admin: Option<SocketAddr>,
+    /// Who takes in a span for each attempt.
+    pub spans: Option<Receiver>,
 }
 
 impl Configuration {
@@ -119,6 +122,7 @@ impl Configuration {
             },
         )?;
 
+        let spans = Receiver::read(settings)?;
         let mut jobs = Jobs::new(Common::read(settings, &Common::default())?);
         jobs.read_single(settings)?;
         settings.tables("job", |table| jobs.read(table, Source::Configuration))?;
@@ -133,6 +137,7 @@ impl Configuration {
             state,
             health,
             admin,
+            spans,
         })
     }
 }
