@@ -44,10 +44,10 @@ pub const IDLE_PACE: Duration = Duration::from_millis(20);
 
 /// And the slowest after a long silence: what an idle service of that kind costs. In between the pace is
 /// [a part](SILENCE) of the silence, so that whoever has been silent for long waits longer for the first answer.
-pub const RESTING_PACE: Duration = Duration::from_millis(250);
+pub const RESTING_PACE: Duration = Duration::from_secs(1);
 
 /// Which part of the silence that is.
-pub const SILENCE: u32 = 64;
+pub const SILENCE: u32 = 32;
 
 /// Where the loop waits while no call is in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
