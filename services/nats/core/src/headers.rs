@@ -35,9 +35,6 @@ pub enum HeaderError {
     /// Not `NATS/1.0` first, or not an empty line last.
     #[error("a header block begins with NATS/1.0 and ends with an empty line")]
     Frame,
-    /// A line without a colon, or with nothing before it.
-    #[error("header line {0:?} is not name:value")]
-    Line(String),
     /// A name to be sent that is empty or holds a colon, a blank or a control character.
     #[error("header name {0:?} is not printable ASCII without blanks and colons")]
     Name(String),
@@ -47,7 +44,8 @@ pub enum HeaderError {
 }
 
 impl Headers {
-    /// Reads a block. Bytes of names and values that are not UTF-8 become U+FFFD.
+    /// Reads a block. Bytes of names and values that are not UTF-8 become U+FFFD. A line without a colon, or with nothing
+    /// before it, is no header and is left out: servers pass on whatever stands in a block.
     ///
     /// ```
     /// use mainstay_nats_core::headers::Headers;
@@ -64,11 +62,10 @@ impl Headers {
         }
         let mut entries = Vec::new();
         for line in lines(block).skip(1) {
-            let malformed = || HeaderError::Line(String::from_utf8_lossy(line).into_owned());
-            let colon = memchr::memchr(b':', line)
-                .filter(|colon| *colon > 0)
-                .ok_or_else(malformed)?;
-            let (name, value) = line.split_at_checked(colon).ok_or_else(malformed)?;
+            let colon = memchr::memchr(b':', line).filter(|colon| *colon > 0);
+            let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else {
+                continue;
+            };
             let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
             entries.push((
                 String::from_utf8_lossy(name).into_owned(),
@@ -211,8 +208,13 @@ mod tests {
             assert_eq!(Headers::parse(bad), Err(HeaderError::Frame), "{bad:?}");
             assert!(!is_block(bad));
         }
-        let error = Headers::parse(b"NATS/1.0\r\nno colon\r\n\r\n").unwrap_err();
-        assert_eq!(error.to_string(), r#"header line "no colon" is not name:value"#);
+    }
+
+    #[test]
+    fn a_line_that_is_no_header_takes_none_of_the_others_with_it() {
+        let headers = Headers::parse(b"NATS/1.0\r\na: 1\r\nno colon\r\n: no name\r\n\r\nb: 2\r\n\r\n").unwrap();
+        let entries = [("a", "1"), ("b", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(headers.entries(), entries);
     }
 
     #[test]
