@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainstay_nats_core::delivery::dead_letter::dead_letter;
+use mainstay_nats_core::delivery::dead_letter::{DeadLetter, dead_letter};
 use mainstay_nats_core::delivery::order::Order;
 use mainstay_nats_core::delivery::plan::Plan;
 use mainstay_nats_core::jetstream::ack::{Answer, Delivery};
@@ -12,7 +12,7 @@ use mainstay_nats_link::RequestError;
 
 use super::jetstream::{Arrived, JetStream, acknowledgement};
 use crate::component::Component;
-use crate::config::DeadLetter;
+use crate::config;
 use crate::report::Ended;
 
 /// How long the server may take to confirm an acknowledgement, or to store a dead letter.
@@ -92,12 +92,18 @@ impl<C: Component> JetStream<C> {
     /// Publishes the dead letter, and waits until it is stored, or at least with the server.
     async fn bury(
         &self,
-        target: &DeadLetter,
+        target: &config::DeadLetter,
         arrived: &Arrived,
         delivery: &Delivery,
         reason: &str,
     ) -> Result<(), String> {
-        let letter = dead_letter(&target.subject, &arrived.message, delivery, reason);
+        let limit = self.bridge.max_payload();
+        let DeadLetter { message: letter, is_cut } = dead_letter(&target.subject, &arrived.message, delivery, reason, limit);
+        if is_cut {
+            self.handler.meters.cut_dead_letter();
+            let (subscription, sequence) = (&self.subscription.name, delivery.stream_sequence);
+            tracing::warn!(subscription, sequence, limit, "the dead letter has no body: the server takes no more bytes");
+        }
         if !target.stored {
             self.bridge.publish(&letter);
             return self.bridge.flush().await.map_err(|error| error.to_string());

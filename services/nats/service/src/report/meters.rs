@@ -21,6 +21,7 @@ pub(crate) struct Meters {
 pub(crate) struct SubscriptionMeters {
     received: Counter,
     dropped: Counter,
+    cut_dead_letters: Counter,
     waiting: Gauge,
     running: Gauge,
     duration: Histogram,
@@ -101,6 +102,10 @@ impl Meters {
         Rc::new(SubscriptionMeters {
             received: counter("nats_received_total", "Messages that came through a subscription."),
             dropped: counter("nats_dropped_total", "Messages that a full subscription dropped."),
+            cut_dead_letters: counter(
+                "nats_dead_letters_cut_total",
+                "Dead letters without the body, which would have been larger than the server takes.",
+            ),
             waiting: gauge("nats_waiting", "Messages that wait for the handler or are with it."),
             running: gauge("nats_in_flight", "Calls of the handler in flight."),
             duration: self.registry.histogram(
@@ -151,6 +156,10 @@ impl SubscriptionMeters {
 
     pub(crate) fn dropped(&self) {
         self.dropped.add(1);
+    }
+
+    pub(crate) fn cut_dead_letter(&self) {
+        self.cut_dead_letters.add(1);
     }
 
     pub(crate) fn load(&self, waiting: usize, running: usize) {
