@@ -12,6 +12,7 @@ use mainstay_nats_core::headers;
 use mainstay_nats_core::mux::{ConnectionId, Delivered, LocalId, Mux};
 use mainstay_nats_core::protocol::from_client::ClientOperation;
 use mainstay_nats_core::protocol::from_server::{ServerInfo, ServerOperation};
+use mainstay_nats_core::protocol::refusal::Refusal;
 use mainstay_nats_core::protocol::{Message, ProtocolError};
 use mainstay_nats_core::subject::Pattern;
 use tokio::sync::{Notify, oneshot, watch};
@@ -377,10 +378,9 @@ impl Bridge {
         self.mux.borrow().server_info().max_payload
     }
 
-    /// A server refuses what some client or the service itself has said. It does not say whose it was, so all clients
-    /// are told; each knows what it asked for.
-    pub(crate) fn server_refuses(&self, text: &str) {
-        self.mux.borrow_mut().server_refuses(text);
+    /// A server refuses what some client or the service itself has said.
+    pub(crate) fn server_refuses(&self, refusal: &Refusal) {
+        self.mux.borrow_mut().server_refuses(refusal);
         self.wake_clients();
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mainstay_nats_core::protocol::from_server::{Decoder, ServerInfo, ServerOperation};
+use mainstay_nats_core::protocol::refusal::Refusal;
 use mainstay_runtime::backoff::Backoff;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
@@ -59,11 +60,22 @@ impl Link {
                 Some(connected) => connected,
                 None => self.connect(&mut backoff).await,
             };
-            backoff.reset();
-            match self.hold(connected).await {
+            let began = Instant::now();
+            let end = self.hold(connected).await;
+            let lasted = began.elapsed() >= backoff.max();
+            if lasted {
+                backoff.reset();
+            }
+            match end {
                 End::Lost(reason) => {
                     self.bridge.disconnected();
                     self.observer.disconnected(&reason);
+                    // A server that hangs up on what it is told will do so again.
+                    if !lasted {
+                        let pause = backoff.next();
+                        tracing::info!(retry_in = ?pause, "the connection did not last");
+                        tokio::time::sleep(pause).await;
+                    }
                 }
                 End::Moved(connected) => {
                     self.bridge.disconnected();
@@ -225,15 +237,13 @@ async fn read(
                     told.info.set(Some(*info));
                     told.news.notify_one();
                 }
-                Ok(Some(ServerOperation::Error(text))) => {
-                    // Others end the connection, and the server hangs up by itself.
-                    if text.to_ascii_lowercase().starts_with("permissions violation") {
+                Ok(Some(ServerOperation::Error(text))) => match Refusal::parse(&text) {
+                    Some(refusal) => {
                         observer.server_refuses(&text);
-                        bridge.server_refuses(&text);
-                    } else {
-                        return format!("the server says: {text}");
+                        bridge.server_refuses(&refusal);
                     }
-                }
+                    None => return format!("the server says: {text}"),
+                },
                 Ok(Some(operation)) => bridge.incoming(operation),
                 Err(fault) => return fault.to_string(),
             }

@@ -30,6 +30,7 @@ use bytes::{Bytes, BytesMut};
 use crate::grants::Grants;
 use crate::protocol::from_client::ClientOperation;
 use crate::protocol::from_server::ServerInfo;
+use crate::protocol::refusal::{Refusal, Refused};
 use crate::protocol::{Message, ProtocolError, to_client, to_server};
 use connection::Connection;
 use inbox::{Inbox, InboxSpace};
@@ -246,20 +247,22 @@ impl Mux {
         }
     }
 
-    /// The server refuses something that was said to it: `Permissions Violation for Subscription to "a"`. Whose it was is
-    /// known of subscriptions; of publishes it is not, so all clients are told, and each knows what it has published.
-    pub fn server_refuses(&mut self, text: &str) {
-        let subject = text.split('"').nth(1).unwrap_or_default();
-        let told: Vec<(ConnectionId, String)> = if text.to_ascii_lowercase().contains("subscription") {
-            let refused = self
+    /// The server refuses something that was said to it. Whose it was is known of subscriptions that it names; of
+    /// publishes it is not, so all clients are told, and each knows what it has published. Of a subscription that it does
+    /// not name nobody is told: most clients would be told of something that is not theirs.
+    pub fn server_refuses(&mut self, refusal: &Refusal) {
+        let told: Vec<(ConnectionId, String)> = match refusal.what() {
+            Refused::Subscription { subject, rest } => self
                 .subscriptions
                 .values()
-                .filter_map(|subscription| subscription.refused(subject));
-            refused
-                .map(|(id, pattern)| (id, text.replacen(subject, &pattern, 1)))
-                .collect()
-        } else {
-            self.connections.keys().map(|id| (*id, text.to_owned())).collect()
+                .filter_map(|subscription| subscription.refused(subject))
+                .map(|(id, pattern)| (id, Refused::subscription(&pattern, rest)))
+                .collect(),
+            Refused::Publish => {
+                let text = refusal.text();
+                self.connections.keys().map(|id| (*id, text.to_owned())).collect()
+            }
+            Refused::Unnamed => Vec::new(),
         };
         for (id, text) in told {
             self.tell(id, &ProtocolError::Server(text));

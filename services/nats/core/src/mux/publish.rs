@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{ConnectionId, Flushed, Mux, Waiter};
-use crate::protocol::{Message, ProtocolError};
+use crate::protocol::{Message, ProtocolError, to_server};
 use crate::subject::{is_literal, is_pattern};
 
 impl Mux {
@@ -26,6 +26,10 @@ impl Mux {
                 .reply_subject(id, &reply)
                 .ok_or_else(|| ProtocolError::ReplyDenied(reply.to_vec()))?;
             message.reply = Some(upstream);
+        }
+        // Inboxes are longer on the server's side, and the server would hang up on all clients.
+        if !to_server::fits(&message.subject, message.reply.as_deref()) {
+            return Err(ProtocolError::MaxControlLine);
         }
         let Some(connection) = self.connections.get_mut(&id) else {
             return Ok(());

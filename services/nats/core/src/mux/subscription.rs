@@ -81,6 +81,10 @@ impl Mux {
             let queue = queue.map(|queue| queue.to_vec());
             return Err(ProtocolError::SubscribeDenied(pattern.as_bytes().to_vec(), queue));
         }
+        // An inbox is longer on the server's side, and the server would hang up on all clients.
+        if !to_server::fits(inbox.as_ref().unwrap_or(pattern.as_bytes()), queue.as_deref()) {
+            return Err(ProtocolError::MaxControlLine);
+        }
         // What is kept must not hold on to the buffer that it was read into.
         let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
         let sid = copy(&sid);

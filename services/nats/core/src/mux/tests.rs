@@ -60,6 +60,11 @@ impl Wire {
         delivered
     }
 
+    /// The server refuses something.
+    fn refuses(&mut self, text: &str) {
+        self.0.server_refuses(&Refusal::parse(text).unwrap());
+    }
+
     /// What a client is told.
     fn told(&mut self, id: ConnectionId) -> String {
         String::from_utf8(self.0.take_output(id).to_vec()).unwrap()
@@ -358,20 +363,36 @@ fn what_the_server_refuses_is_told_to_the_one_who_asked() {
     let mut wire = Wire::new();
     let (a, b) = (wire.plain_client(), wire.plain_client());
     wire.says(a, "SUB _INBOX.x 1\r\n");
-    wire.0
-        .server_refuses("Permissions Violation for Subscription to \"_INBOX.Ab.1.x\"");
+    wire.refuses("Permissions Violation for Subscription to \"_INBOX.Ab.1.x\"");
     assert_eq!(
         wire.told(a),
         "-ERR 'Permissions Violation for Subscription to \"_INBOX.x\"'\r\n"
     );
     assert_eq!(wire.told(b), "");
-    wire.0
-        .server_refuses("Permissions Violation for Publish to \"orders.a\"");
+    wire.refuses("Permissions Violation for Publish to \"orders.subscription\"");
     for client in [a, b] {
         assert_eq!(
             wire.told(client),
-            "-ERR 'Permissions Violation for Publish to \"orders.a\"'\r\n"
+            "-ERR 'Permissions Violation for Publish to \"orders.subscription\"'\r\n"
         );
+    }
+    wire.refuses("maximum subscriptions exceeded");
+    assert_eq!((wire.told(a), wire.told(b)), (String::new(), String::new()));
+}
+
+#[test]
+fn a_line_that_is_too_long_for_the_server_costs_its_client_alone_the_connection() {
+    for said in ["PUB svc _INBOX.{} 0\r\n\r\n", "SUB _INBOX.{} 1\r\n"] {
+        let mut wire = Wire::new();
+        let (a, b) = (wire.plain_client(), wire.plain_client());
+        // As long as a client may say it, and too long with the real inbox.
+        let long = said.replace("{}", &"x".repeat(4096 - "svc _INBOX. 0".len()));
+        wire.says(a, &long);
+        assert_eq!(wire.told(a), "-ERR 'maximum control line exceeded'\r\n");
+        assert!(wire.0.is_ending(a) && !wire.0.is_ending(b));
+        assert_eq!(wire.sent(), "");
+        wire.says(b, &said.replace("{}", &"x".repeat(4000)));
+        assert!(wire.sent().len() > 4000);
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`from_server`]: what the NATS server says to the service
 //! - [`to_server`]: what the service says to it
 //! - [`error`]: the errors of the protocol, with nats-server's texts
+//! - [`refusal`]: what a server refuses without hanging up
 //! - [`control`]: control lines, which all of them are made of
 //!
 //! Decoders take bytes as they come, in pieces of any size, and hand payloads on without copying them. They hold at most
@@ -14,6 +15,7 @@ pub mod control;
 pub mod error;
 pub mod from_client;
 pub mod from_server;
+pub mod refusal;
 pub mod to_client;
 pub mod to_server;
 
@@ -21,7 +23,7 @@ pub use error::ProtocolError;
 
 use bytes::{Bytes, BytesMut};
 
-/// A control line may be this long (nats-server's default `max_control_line`).
+/// The arguments of a control line may be this long (nats-server's default `max_control_line`).
 pub const MAX_CONTROL_LINE: usize = 4096;
 
 /// A message on its way, in either direction. All of it points into the buffer that it was read into.

@@ -3,8 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 
-use super::Message;
 use super::control::put_number;
+use super::{MAX_CONTROL_LINE, Message};
 
 /// How the service presents itself.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
@@ -69,6 +69,14 @@ pub fn connect(out: &mut BytesMut, connect: &Connect) {
     // Plain texts and flags always become JSON.
     out.put_slice(&serde_json::to_vec(connect).unwrap_or_default());
     out.put_slice(b"\r\n");
+}
+
+/// Whether a control line with this subject, and a reply subject or a queue group beside it, is one that a server takes. It
+/// hangs up on whoever says a longer one.
+pub fn fits(subject: &[u8], other: Option<&[u8]>) -> bool {
+    // Two sizes of nine digits, or a subscription's number of at most twenty, and the blanks before them.
+    const NUMBERS: usize = 21;
+    subject.len() + other.map_or(0, |other| other.len() + 1) + NUMBERS <= MAX_CONTROL_LINE
 }
 
 /// PUB, or HPUB if the message has headers.

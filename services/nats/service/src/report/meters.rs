@@ -80,7 +80,7 @@ impl Meters {
             failed_connections: counter("nats_connection_failures_total", "Connections that did not come about."),
             server_refusals: counter(
                 "nats_server_refusals_total",
-                "Permission violations that the server reported.",
+                "What the server refused: permission violations, subscriptions over its maximum.",
             ),
             clients: gauge("nats_clients", "Clients of the loopback endpoint."),
             client_refusals: counter(
