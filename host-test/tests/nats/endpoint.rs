@@ -215,7 +215,7 @@ async fn reaction(mut stream: TcpStream, input: &[u8]) -> (String, bool) {
 async fn malformed_inputs_are_answered_as_by_nats_server_itself() {
     let server = NatsServer::with_config(
         "max_subscriptions: 2\nauthorization { users: [ { user: u, password: p, permissions: { \
-         publish: [\"foo\", \"foo.>\"], subscribe: [\"foo\", \"foo.>\", \"_INBOX.instance.1.>\"] } } ] }\nno_auth_user: u",
+         publish: [\"foo\", \"foo.>\"], subscribe: [\"foo\", \"foo.>\", \"_INBOX.mainstay-inbox.instance.1.>\"] } } ] }\nno_auth_user: u",
     )
     .unwrap();
     let workload = endpoint(&server, "foo,foo.>", "foo,foo.>")

@@ -1,5 +1,6 @@
 //! To whom a message of the server goes.
 
+use super::inbox::is_inbox;
 use super::{ConnectionId, Delivered, Flushed, LocalId, Mux, Owner, SlowConsumer};
 use crate::grants::Grants;
 use crate::headers::{self, Headers};
@@ -39,15 +40,16 @@ impl Mux {
             return Delivered::Nothing;
         };
         let last = subscription.count();
+        let inbox = subscription.is_inbox;
         let delivered = match subscription.owner.clone() {
+            // A reply for someone else, of this service or of another one.
+            _ if !inbox && is_inbox(&message.subject) => Delivered::Nothing,
             Owner::Local => Delivered::Local(LocalId(number), message),
             Owner::Connection { id, sid } => {
-                let inbox = subscription.is_inbox;
-                let foreign = !inbox && self.inboxes.contains(&message.subject);
-                if foreign || !(inbox || Grants::may_receive(&subscription.pattern, &message.subject)) {
-                    Delivered::Nothing
-                } else {
+                if inbox || Grants::may_receive(&subscription.pattern, &message.subject) {
                     self.hand_over(id, &sid, message, inbox)
+                } else {
+                    Delivered::Nothing
                 }
             }
         };

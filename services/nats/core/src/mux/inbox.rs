@@ -1,33 +1,39 @@
 //! Inboxes: each connection has a part of the subject space to itself.
 //!
 //! Clients make up subjects below `_INBOX.` and wait there for replies. Upstream the inbox `_INBOX.x` of connection 7 is
-//! `<prefix>.<instance>.7.x`: the prefix is the one that the service's account may use, the instance a random token of
-//! this life of the service. So no component can name another's inbox, a wildcard that covers `_INBOX.>` shows nothing of
-//! it, and unmodified clients work with accounts that restrict them to a prefix of their own.
+//! `<prefix>.mainstay-inbox.<instance>.7.x`: the prefix is the one that the service's account may use, the instance a
+//! random token of one connection of this life of the service. So no component can name another's inbox, and unmodified
+//! clients work with accounts that restrict them to a prefix of their own.
+//!
+//! The token in the middle is the same in all services, replicas and connections. A subscription that is no inbox shows
+//! nothing of what is below it, whatever wildcards it has and whoever's inbox it is.
 
 use bytes::{Bytes, BytesMut};
 
 /// What clients put in front of their inboxes.
 const CLIENT_PREFIX: &[u8] = b"_INBOX.";
 
+/// What all services have in their inboxes.
+const MARK: &str = ".mainstay-inbox.";
+
 /// The inboxes of all connections.
 #[derive(Clone, Debug)]
 pub(super) struct InboxSpace {
-    /// `<prefix>.<instance>.`
+    /// `<prefix>.mainstay-inbox.<instance>.`
     start: Bytes,
 }
 
 /// The inboxes of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Inbox {
-    /// `<prefix>.<instance>.<connection>.`
+    /// `<prefix>.mainstay-inbox.<instance>.<connection>.`
     start: Bytes,
 }
 
 impl InboxSpace {
     pub(super) fn new(prefix: &str, instance: &str) -> Self {
         Self {
-            start: Bytes::from(format!("{prefix}.{instance}.")),
+            start: Bytes::from(format!("{prefix}{MARK}{instance}.")),
         }
     }
 
@@ -37,11 +43,11 @@ impl InboxSpace {
         start.extend_from_slice(format!("{number}.").as_bytes());
         Inbox { start: start.freeze() }
     }
+}
 
-    /// Whether a subject, as the server sees it, is an inbox of a connection.
-    pub(super) fn contains(&self, subject: &[u8]) -> bool {
-        subject.starts_with(&self.start)
-    }
+/// Whether a subject, as the server sees it, is an inbox of some client of some service.
+pub(super) fn is_inbox(subject: &[u8]) -> bool {
+    memchr::memmem::find(subject, MARK.as_bytes()).is_some()
 }
 
 impl Inbox {
@@ -116,17 +122,19 @@ mod tests {
     #[test]
     fn an_inbox_has_another_name_upstream_and_gets_its_own_back() {
         let upstream = inbox().upstream(b"_INBOX.x.*").unwrap();
-        assert_eq!(upstream, "_INBOX_team.Ab3.7.x.*");
+        assert_eq!(upstream, "_INBOX_team.mainstay-inbox.Ab3.7.x.*");
         assert_eq!(inbox().downstream(&upstream).unwrap(), "_INBOX.x.*");
         assert_eq!(inbox().upstream(b"orders"), None);
-        assert_eq!(inbox().downstream(b"_INBOX_team.Ab3.77.x"), None);
+        assert_eq!(inbox().downstream(b"_INBOX_team.mainstay-inbox.Ab3.77.x"), None);
     }
 
     #[test]
     fn a_push_consumer_delivers_to_the_real_inbox() {
         let request = br#"{"stream_name":"S","config":{"deliver_subject":"_INBOX.x","name":"c"}}"#;
         let upstream = inbox().payload_upstream(request).unwrap();
-        assert!(memchr::memmem::find(&upstream, br#""deliver_subject":"_INBOX_team.Ab3.7.x""#).is_some());
+        assert!(
+            memchr::memmem::find(&upstream, br#""deliver_subject":"_INBOX_team.mainstay-inbox.Ab3.7.x""#).is_some()
+        );
         let back = inbox().payload_downstream(&upstream).unwrap();
         assert!(memchr::memmem::find(&back, br#""deliver_subject":"_INBOX.x""#).is_some());
         assert_eq!(inbox().payload_upstream(br#"{"deliver_subject":"orders"}"#), None);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::inbox::is_inbox;
 use super::{ConnectionId, Flushed, Mux, Waiter};
 use crate::protocol::{Message, ProtocolError, to_server};
 use crate::subject::{is_literal, is_pattern};
@@ -54,7 +55,7 @@ impl Mux {
         if let Some(inbox) = self.connections.get(&id)?.inbox.upstream(subject) {
             return self.listens(id, subject).then_some(inbox);
         }
-        let allowed = !self.inboxes.contains(subject) && self.settings.grants.may_publish(subject);
+        let allowed = !is_inbox(subject) && self.settings.grants.may_publish(subject);
         allowed.then(|| subject.clone())
     }
 
@@ -78,7 +79,7 @@ impl Mux {
             return Some(inbox);
         }
         let grants = &self.settings.grants;
-        let allowed = !self.inboxes.contains(reply) && (grants.may_receive_at(reply) || grants.may_publish(reply));
+        let allowed = !is_inbox(reply) && (grants.may_receive_at(reply) || grants.may_publish(reply));
         allowed.then(|| reply.clone())
     }
 

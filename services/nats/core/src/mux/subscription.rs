@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::inbox::is_inbox;
 use super::{ConnectionId, LocalId, Mux};
 use crate::protocol::{ProtocolError, to_server};
 use crate::subject::{Pattern, is_pattern};
@@ -77,7 +78,7 @@ impl Mux {
         }
         let inbox = connection.inbox.upstream(pattern.as_bytes());
         let allowed = inbox.is_some() || self.settings.grants.may_subscribe(&pattern);
-        if !allowed || self.inboxes.contains(pattern.as_bytes()) {
+        if !allowed || is_inbox(pattern.as_bytes()) {
             let queue = queue.map(|queue| queue.to_vec());
             return Err(ProtocolError::SubscribeDenied(pattern.as_bytes().to_vec(), queue));
         }
@@ -146,7 +147,7 @@ impl Mux {
         self.last_subscription += 1;
         self.add(Subscription {
             owner: Owner::Local,
-            is_inbox: self.inboxes.contains(pattern.as_bytes()),
+            is_inbox: is_inbox(pattern.as_bytes()),
             subject: pattern.as_bytes().clone(),
             pattern,
             queue: queue.map(|queue| Bytes::copy_from_slice(queue.as_bytes())),

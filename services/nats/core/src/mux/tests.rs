@@ -113,17 +113,24 @@ fn two_clients_never_see_each_others_replies() {
     wire.says(b, "SUB > 2\r\n");
     let sent = wire.sent();
     assert!(
-        sent.contains("SUB _INBOX.Ab.1.same.* 1\r\nPUB svc _INBOX.Ab.1.same.7 0\r\n\r\n"),
+        sent.contains("SUB _INBOX.mainstay-inbox.Ab.1.same.* 1\r\nPUB svc _INBOX.mainstay-inbox.Ab.1.same.7 0\r\n\r\n"),
         "{sent}"
     );
     assert!(
-        sent.contains("SUB _INBOX.Ab.2.same.* 2\r\nPUB svc _INBOX.Ab.2.same.7 0\r\n\r\n"),
+        sent.contains("SUB _INBOX.mainstay-inbox.Ab.2.same.* 2\r\nPUB svc _INBOX.mainstay-inbox.Ab.2.same.7 0\r\n\r\n"),
         "{sent}"
     );
     // The reply for the first client, as the server hands it to its subscription and to the second client's `>`.
-    wire.server_says("MSG _INBOX.Ab.1.same.7 1 2\r\nhi\r\nMSG _INBOX.Ab.1.same.7 3 2\r\nhi\r\n");
+    wire.server_says("MSG _INBOX.mainstay-inbox.Ab.1.same.7 1 2\r\nhi\r\nMSG _INBOX.mainstay-inbox.Ab.1.same.7 3 2\r\nhi\r\n");
     assert_eq!(wire.told(a), "MSG _INBOX.same.7 1 2\r\nhi\r\n");
     assert_eq!(wire.told(b), "");
+    // Nor those of another replica, or of a client with a connection to the server to itself.
+    let all = wire.0.subscribe_local(">".parse().unwrap(), None);
+    let elsewhere = "MSG _INBOX_team.mainstay-inbox.Zz.1.same.7";
+    let delivered = wire.server_says(&format!("{elsewhere} 3 2\r\nhi\r\n{elsewhere} 4 2\r\nhi\r\n"));
+    assert_eq!(delivered, [Delivered::Nothing, Delivered::Nothing]);
+    assert_eq!(wire.told(b), "");
+    wire.0.unsubscribe_local(all);
 }
 
 #[test]
@@ -182,7 +189,7 @@ fn nobody_there_is_said_only_to_those_who_asked_to_be_told() {
         wire.says(client, "SUB _INBOX.x 1\r\n");
     }
     for (sid, client) in [(1, 1), (2, 2)] {
-        let inbox = format!("_INBOX.Ab.{client}.x");
+        let inbox = format!("_INBOX.mainstay-inbox.Ab.{client}.x");
         wire.server_says(&format!("HMSG {inbox} {sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"));
     }
     assert_eq!(wire.told(told), "HMSG _INBOX.x 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
@@ -295,15 +302,15 @@ fn a_push_consumer_and_its_answers_know_the_client_by_its_own_inbox() {
             request.len()
         ),
     );
-    let upstream = r#"{"config":{"deliver_subject":"_INBOX.Ab.1.push"}}"#;
+    let upstream = r#"{"config":{"deliver_subject":"_INBOX.mainstay-inbox.Ab.1.push"}}"#;
     assert_eq!(
         wire.sent(),
         format!(
-            "PUB $JS.API.CONSUMER.CREATE.S _INBOX.Ab.1.r {}\r\n{upstream}\r\n",
+            "PUB $JS.API.CONSUMER.CREATE.S _INBOX.mainstay-inbox.Ab.1.r {}\r\n{upstream}\r\n",
             upstream.len()
         )
     );
-    wire.server_says(&format!("MSG _INBOX.Ab.1.r 2 {}\r\n{upstream}\r\n", upstream.len()));
+    wire.server_says(&format!("MSG _INBOX.mainstay-inbox.Ab.1.r 2 {}\r\n{upstream}\r\n", upstream.len()));
     assert_eq!(
         wire.told(a),
         format!("MSG _INBOX.r 2 {}\r\n{request}\r\n", request.len())
@@ -316,7 +323,7 @@ fn a_push_consumer_and_its_answers_know_the_client_by_its_own_inbox() {
     // A stalled consumer names in a heartbeat where it wants to be answered.
     let stalled = "NATS/1.0 100 Idle Heartbeat\r\nNats-Consumer-Stalled: $JS.FC.S.c.xyz\r\n\r\n";
     let size = stalled.len();
-    wire.server_says(&format!("HMSG _INBOX.Ab.1.push 1 {size} {size}\r\n{stalled}\r\n"));
+    wire.server_says(&format!("HMSG _INBOX.mainstay-inbox.Ab.1.push 1 {size} {size}\r\n{stalled}\r\n"));
     wire.says(a, "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
     assert_eq!(wire.sent(), "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
 }
@@ -363,7 +370,7 @@ fn what_the_server_refuses_is_told_to_the_one_who_asked() {
     let mut wire = Wire::new();
     let (a, b) = (wire.plain_client(), wire.plain_client());
     wire.says(a, "SUB _INBOX.x 1\r\n");
-    wire.refuses("Permissions Violation for Subscription to \"_INBOX.Ab.1.x\"");
+    wire.refuses("Permissions Violation for Subscription to \"_INBOX.mainstay-inbox.Ab.1.x\"");
     assert_eq!(
         wire.told(a),
         "-ERR 'Permissions Violation for Subscription to \"_INBOX.x\"'\r\n"

@@ -190,8 +190,8 @@ pub(crate) fn inputs() -> Vec<Input> {
         ),
         refused(
             "SUB to others' inboxes",
-            "SUB _INBOX.instance.2.> 1\r\n",
-            "Permissions Violation for Subscription to \"_INBOX.instance.2.>\"",
+            "SUB _INBOX.mainstay-inbox.instance.2.> 1\r\n",
+            "Permissions Violation for Subscription to \"_INBOX.mainstay-inbox.instance.2.>\"",
         ),
         refused(
             "SUB once too often",
