@@ -21,7 +21,7 @@ mod settings;
 use std::rc::Rc;
 
 use mainstay_nats_core::grants::Grants;
-use mainstay_nats_core::mux::{self, Mux, SlowConsumer};
+use mainstay_nats_core::mux::{self, Mux, Permits, SlowConsumer};
 
 pub use address::ServerAddress;
 pub use bridge::{Bridge, ConnectionLost, RequestError, Route};
@@ -41,6 +41,7 @@ pub fn open(connection: &Rc<Connection>, observer: &Rc<dyn Observer>) -> Rc<Brid
         max_subscriptions: 0,
         client_buffer: 0,
         slow_consumer: SlowConsumer::default(),
+        permits: Permits::default(),
     };
     let bridge = Bridge::new(Mux::new(settings), connection.pending, Rc::clone(observer));
     let link = Link::new(Rc::clone(connection), Rc::clone(&bridge), Rc::clone(observer), true);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use mainstay_nats_core::mux::{Mux, Settings};
+use mainstay_nats_core::mux::{Mux, Permits, Settings};
 use mainstay_nats_link::{Bridge, Connection, Link, Observer, token};
 use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
@@ -57,6 +57,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         max_subscriptions: endpoint.max_subscriptions,
         client_buffer: endpoint.client_buffer,
         slow_consumer: endpoint.slow_consumer,
+        permits: Permits::default(),
     };
     let observer: Rc<dyn Observer> = Rc::new(ConnectionReport(Rc::clone(&report)));
     let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&observer));

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mainstay_nats_core::grants::Grants;
-use mainstay_nats_core::mux::{Mux, Settings, SlowConsumer};
+use mainstay_nats_core::mux::{Mux, Permits, Settings, SlowConsumer};
 use mainstay_nats_core::protocol::from_client::{ClientOperation, Decoder};
 use mainstay_nats_core::protocol::from_server;
 
@@ -18,6 +18,7 @@ fuzz_target!(|pieces: Vec<(bool, Vec<u8>)>| {
         max_subscriptions: 8,
         client_buffer: 4096,
         slow_consumer: SlowConsumer::Drop,
+        permits: Permits::default(),
     });
     mux.connected(from_server::ServerInfo { max_payload: 1024, ..Default::default() });
     let mut clients = [(mux.open(), Decoder::new(1024)), (mux.open(), Decoder::new(1024))];

@@ -87,14 +87,14 @@ impl Mux {
                 && let Some(stalled) = message.headers.as_deref().and_then(|block| Headers::parse(block).ok())
                 && let Some(reply) = stalled.first("Nats-Consumer-Stalled")
             {
-                self.permits.allow(reply.as_bytes());
+                self.settings.permits.allow(reply.as_bytes());
             }
         }
         if connection.pending() + message.weight() > self.settings.client_buffer {
             return self.slow(id, message);
         }
         if let Some(reply) = &message.reply {
-            self.permits.allow(reply);
+            self.settings.permits.allow(reply);
         }
         let with_headers = connection.connect.headers;
         to_client::message(connection.output(), sid, &message, with_headers);

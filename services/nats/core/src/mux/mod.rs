@@ -34,7 +34,7 @@ use crate::protocol::refusal::{Refusal, Refused};
 use crate::protocol::{Message, ProtocolError, to_client, to_server};
 use connection::Connection;
 use inbox::{Inbox, InboxSpace};
-use permits::Permits;
+pub use permits::Permits;
 use subscription::{Owner, Subscription};
 pub use upstream::Flushed;
 use upstream::{Upstream, Waiter};
@@ -66,6 +66,8 @@ pub struct Settings {
     pub client_buffer: usize,
     /// What happens when more would wait.
     pub slow_consumer: SlowConsumer,
+    /// The reply subjects that clients may publish to.
+    pub permits: Permits,
 }
 
 /// What happens to a client that does not read what it subscribed to.
@@ -103,7 +105,6 @@ pub struct Mux {
     server: ServerInfo,
     connections: HashMap<ConnectionId, Connection>,
     subscriptions: HashMap<u64, Subscription>,
-    permits: Permits,
     upstream: Upstream,
     inboxes: InboxSpace,
     own_inbox: Inbox,
@@ -132,7 +133,6 @@ impl Mux {
             server: unknown_server(),
             connections: HashMap::new(),
             subscriptions: HashMap::new(),
-            permits: Permits::default(),
             upstream: Upstream::default(),
             own_inbox: inboxes.inbox(0),
             inboxes,

@@ -49,7 +49,7 @@ impl Mux {
     /// The server's name for what a client publishes to; `None` if it may not.
     fn publish_subject(&self, id: ConnectionId, subject: &Bytes) -> Option<Bytes> {
         // The reply subject of a message that came to this workload, an inbox of whomever.
-        if self.permits.allows(subject) {
+        if self.settings.permits.allows(subject) {
             return Some(subject.clone());
         }
         if let Some(inbox) = self.connections.get(&id)?.inbox.upstream(subject) {
@@ -72,7 +72,7 @@ impl Mux {
 
     /// The server's name for where a client waits for a reply; `None` if it must not send others there.
     fn reply_subject(&self, id: ConnectionId, reply: &Bytes) -> Option<Bytes> {
-        if self.permits.allows(reply) {
+        if self.settings.permits.allows(reply) {
             return Some(reply.clone());
         }
         if let Some(inbox) = self.connections.get(&id)?.inbox.upstream(reply) {
@@ -104,6 +104,6 @@ impl Mux {
 
     /// Allows components to publish to the reply subject of a message that the service hands to one of them.
     pub fn permit_reply(&mut self, reply: &[u8]) {
-        self.permits.allow(reply);
+        self.settings.permits.allow(reply);
     }
 }

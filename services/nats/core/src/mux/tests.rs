@@ -13,6 +13,7 @@ fn settings() -> Settings {
         max_subscriptions: 100,
         client_buffer: 1000,
         slow_consumer: SlowConsumer::Disconnect,
+        permits: Permits::default(),
     }
 }
 
@@ -161,6 +162,18 @@ fn who_was_asked_may_answer_and_so_may_any_component_beside_it() {
         wire.sent(),
         "PUB _INBOX.elsewhere 3\r\nyes\r\nPUB _INBOX.elsewhere 3\r\ntoo\r\n"
     );
+}
+
+#[test]
+fn a_component_answers_on_another_connection_to_the_server_than_the_one_that_brought_the_question() {
+    let shared = settings();
+    let [mut one, mut other] = [shared.clone(), shared].map(|settings| Wire(Mux::new(settings)));
+    one.0.connected(unknown_server());
+    other.0.connected(unknown_server());
+    one.0.permit_reply(b"_INBOX.elsewhere");
+    let a = other.plain_client();
+    other.says(a, "PUB _INBOX.elsewhere 3\r\nyes\r\n");
+    assert_eq!(other.sent(), "PUB _INBOX.elsewhere 3\r\nyes\r\n");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The endpoint without sockets: a decoder and a multiplexer.
 
 use mainstay_nats_core::grants::Grants;
-use mainstay_nats_core::mux::{ConnectionId, Mux, Settings, SlowConsumer};
+use mainstay_nats_core::mux::{ConnectionId, Mux, Permits, Settings, SlowConsumer};
 use mainstay_nats_core::protocol::from_client::Decoder;
 
 pub(crate) struct Endpoint {
@@ -22,6 +22,7 @@ impl Endpoint {
             max_subscriptions: 2,
             client_buffer: 1024 * 1024,
             slow_consumer: SlowConsumer::Disconnect,
+            permits: Permits::default(),
         });
         let id = mux.open();
         mux.take_output(id);
