@@ -42,6 +42,7 @@ pub fn open(connection: &Rc<Connection>, observer: &Rc<dyn Observer>) -> Rc<Brid
         client_buffer: 0,
         slow_consumer: SlowConsumer::default(),
         permits: Permits::default(),
+        api: connection.api.clone(),
     };
     let bridge = Bridge::new(Mux::new(settings), connection.pending, Rc::clone(observer));
     let link = Link::new(Rc::clone(connection), Rc::clone(&bridge), Rc::clone(observer), true);

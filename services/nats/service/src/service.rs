@@ -58,6 +58,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         client_buffer: endpoint.client_buffer,
         slow_consumer: endpoint.slow_consumer,
         permits: Permits::default(),
+        api: connection.api.clone(),
     };
     let observer: Rc<dyn Observer> = Rc::new(ConnectionReport(Rc::clone(&report)));
     let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&observer));

@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mainstay_nats_core::grants::Grants;
+use mainstay_nats_core::jetstream::api::Api;
 use mainstay_nats_core::mux::{Mux, Permits, Settings, SlowConsumer};
 use mainstay_nats_core::protocol::from_client::{ClientOperation, Decoder};
 use mainstay_nats_core::protocol::from_server;
@@ -19,6 +20,7 @@ fuzz_target!(|pieces: Vec<(bool, Vec<u8>)>| {
         client_buffer: 4096,
         slow_consumer: SlowConsumer::Drop,
         permits: Permits::default(),
+        api: Api::default(),
     });
     mux.connected(from_server::ServerInfo { max_payload: 1024, ..Default::default() });
     let mut clients = [(mux.open(), Decoder::new(1024)), (mux.open(), Decoder::new(1024))];

@@ -35,6 +35,16 @@ impl Api {
         }
     }
 
+    /// Whether this is where JetStream is asked something, here or below `$JS`.
+    pub fn covers(&self, subject: &[u8]) -> bool {
+        let below = |prefix: &[u8]| {
+            subject
+                .strip_prefix(prefix)
+                .is_some_and(|rest| rest.first() == Some(&b'.'))
+        };
+        below(b"$JS") || below(self.prefix.as_bytes())
+    }
+
     /// Where to ask what a consumer is.
     pub fn consumer_info(&self, stream: &str, consumer: &str) -> String {
         format!("{}.CONSUMER.INFO.{stream}.{consumer}", self.prefix)
@@ -358,6 +368,15 @@ mod tests {
             Api::domain("hub").consumer_info("S", "c"),
             "$JS.hub.API.CONSUMER.INFO.S.c"
         );
+        for (api, subject, covered) in [
+            (Api::default(), "$JS.API.INFO", true),
+            (Api::domain("hub"), "$JS.API.INFO", true),
+            (Api::prefix("acme.API"), "acme.API.INFO", true),
+            (Api::prefix("acme.API"), "acme.APIS.INFO", false),
+            (Api::default(), "acme.API.INFO", false),
+        ] {
+            assert_eq!(api.covers(subject.as_bytes()), covered, "{subject}");
+        }
         assert_eq!(Api::default().publish("$KV.b.k"), "$KV.b.k");
         assert_eq!(Api::domain("hub").publish("$KV.b.k"), "$JS.hub.API.$KV.b.k");
     }

@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use bytes::{Bytes, BytesMut};
 
 use crate::grants::Grants;
+use crate::jetstream::api::Api;
 use crate::protocol::from_client::ClientOperation;
 use crate::protocol::from_server::ServerInfo;
 use crate::protocol::refusal::{Refusal, Refused};
@@ -68,6 +69,8 @@ pub struct Settings {
     pub slow_consumer: SlowConsumer,
     /// The reply subjects that clients may publish to.
     pub permits: Permits,
+    /// Where JetStream is asked.
+    pub api: Api,
 }
 
 /// What happens to a client that does not read what it subscribed to.

@@ -35,7 +35,7 @@ impl Mux {
         let Some(connection) = self.connections.get_mut(&id) else {
             return Ok(());
         };
-        if message.subject.starts_with(b"$JS.")
+        if self.settings.api.covers(&message.subject)
             && let Some(payload) = connection.inbox.payload_upstream(&message.payload)
         {
             connection.named_inbox = true;

@@ -14,6 +14,7 @@ fn settings() -> Settings {
         client_buffer: 1000,
         slow_consumer: SlowConsumer::Disconnect,
         permits: Permits::default(),
+        api: Api::default(),
     }
 }
 
@@ -339,6 +340,25 @@ fn a_push_consumer_and_its_answers_know_the_client_by_its_own_inbox() {
     wire.server_says(&format!("HMSG _INBOX.mainstay-inbox.Ab.1.push 1 {size} {size}\r\n{stalled}\r\n"));
     wire.says(a, "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
     assert_eq!(wire.sent(), "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
+}
+
+#[test]
+fn an_api_that_the_account_imports_under_another_name_delivers_to_the_real_inbox_too() {
+    let mut wire = Wire(Mux::new(Settings {
+        grants: Grants::parse("acme.API.>", "").unwrap(),
+        api: Api::prefix("acme.API"),
+        ..settings()
+    }));
+    wire.0.connected(unknown_server());
+    let a = wire.plain_client();
+    let request = r#"{"config":{"deliver_subject":"_INBOX.push"}}"#;
+    let size = request.len();
+    wire.says(a, &format!("PUB acme.API.CONSUMER.CREATE.S {size}\r\n{request}\r\n"));
+    let sent = wire.sent();
+    assert!(
+        sent.contains(r#""deliver_subject":"_INBOX.mainstay-inbox.Ab.1.push""#),
+        "{sent}"
+    );
 }
 
 #[test]

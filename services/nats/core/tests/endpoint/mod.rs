@@ -1,6 +1,7 @@
 //! The endpoint without sockets: a decoder and a multiplexer.
 
 use mainstay_nats_core::grants::Grants;
+use mainstay_nats_core::jetstream::api::Api;
 use mainstay_nats_core::mux::{ConnectionId, Mux, Permits, Settings, SlowConsumer};
 use mainstay_nats_core::protocol::from_client::Decoder;
 
@@ -23,6 +24,7 @@ impl Endpoint {
             client_buffer: 1024 * 1024,
             slow_consumer: SlowConsumer::Disconnect,
             permits: Permits::default(),
+            api: Api::default(),
         });
         let id = mux.open();
         mux.take_output(id);
