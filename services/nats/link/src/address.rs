@@ -11,7 +11,7 @@ use mainstay_runtime::net::percent::{self, Undecodable};
 pub struct ServerAddress {
     /// Host and port.
     pub endpoint: Endpoint,
-    /// Whether TLS is a must (`tls://`); else the server decides.
+    /// Whether TLS is a must (`tls://`, or there are settings of TLS); else the server decides.
     pub tls: bool,
 }
 

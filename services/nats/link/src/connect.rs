@@ -43,6 +43,8 @@ pub(crate) enum ConnectError {
     Closed,
     #[error("the server says something in the clear before the TLS handshake, which anybody could have put there")]
     InTheClear,
+    #[error("the server speaks no TLS, which tls:// in the URL or a setting of TLS insists on")]
+    NoTls,
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     #[error("the server says: {0}")]
@@ -96,6 +98,9 @@ async fn attempt(settings: &Connection, server: &Server, echo: bool) -> Result<C
     } else {
         let mut plain = plain;
         let info = first(next(&mut plain, &mut decoder).await?)?;
+        if server.address.tls && !info.tls_required && !info.tls_available {
+            return Err(ConnectError::NoTls);
+        }
         if info.tls_required || server.address.tls {
             if !decoder.buffer().is_empty() {
                 return Err(ConnectError::InTheClear);

@@ -48,10 +48,15 @@ impl Connection {
     /// # Errors
     /// The first that is wrong, in one line that shows no secret.
     pub fn read(settings: &mut Settings) -> Result<Self, ConfigError> {
-        let (servers, in_url) = servers(&settings.required("url", "nats://nats.example:4222")?)?;
+        let (mut servers, in_url) = servers(&settings.required("url", "nats://nats.example:4222")?)?;
+        let (tls, is_told_of) = tls(settings)?;
+        // Who says whom to trust, or shows a certificate, does not want to go on in clear because a server asks for no more.
+        for server in &mut servers {
+            server.tls |= is_told_of;
+        }
         Ok(Self {
             credentials: credentials(settings, in_url)?,
-            tls: tls(settings)?,
+            tls,
             tls_first: settings.or("tls_first", false, Value::flag)?,
             name: settings.or("connection_name", "mainstay".to_owned(), |value| {
                 Ok(value.text()?.to_owned())
@@ -163,7 +168,8 @@ fn creds_text(creds: &Secret) -> Result<String, ConfigError> {
     })
 }
 
-fn tls(settings: &mut Settings) -> Result<Tls, ConfigError> {
+/// How TLS is spoken, and whether any of it was set.
+fn tls(settings: &mut Settings) -> Result<(Tls, bool), ConfigError> {
     let mut pem = |key| -> Result<Option<Pem>, ConfigError> {
         Ok(settings.secret(key)?.map(|secret| Pem::from(secret.reveal())))
     };
@@ -172,6 +178,7 @@ fn tls(settings: &mut Settings) -> Result<Tls, ConfigError> {
         Some(value) => Some(value.text()?.to_owned()),
         None => None,
     };
+    let is_told_of = authorities.is_some() || certificate.is_some() || key.is_some() || server_name.is_some();
     let settings = TlsSettings {
         authorities,
         certificate,
@@ -182,7 +189,8 @@ fn tls(settings: &mut Settings) -> Result<Tls, ConfigError> {
     let loaded = settings
         .load()
         .map_err(|error| ConfigError::new(format!("NATS_CA, NATS_CERT, NATS_KEY: {error}")))?;
-    loaded.ok_or_else(|| ConfigError::new("tls: verification is off"))
+    let tls = loaded.ok_or_else(|| ConfigError::new("tls: verification is off"))?;
+    Ok((tls, is_told_of))
 }
 
 fn inbox_prefix(value: &Value) -> Result<String, ConfigError> {

@@ -23,6 +23,17 @@ fn a_url_is_all_that_has_to_be_said() {
 }
 
 #[test]
+fn a_setting_of_tls_insists_on_it() {
+    let tls = |settings: &[(&str, &str)]| {
+        let servers = read(settings).unwrap().connection.servers;
+        servers.iter().map(|server| server.tls).collect::<Vec<_>>()
+    };
+    let url = ("NATS_URL", "nats://a, tls://b");
+    assert_eq!(tls(&[url]), [false, true]);
+    assert_eq!(tls(&[url, ("NATS_TLS_SERVER_NAME", "nats.example")]), [true, true]);
+}
+
+#[test]
 fn one_subscription_is_told_by_variables() {
     let configuration = read(&[
         ("NATS_SUBJECTS", "orders.*, news.>"),
