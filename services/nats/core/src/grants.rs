@@ -3,8 +3,10 @@
 //! Nothing is allowed that no grant covers, and `$SYS` never is. A grant whose first token is a wildcard does not reach
 //! the server's own subjects, those with a `$` in front (`$JS`, `$KV`, `$O`, `$SRV`): they are granted by name
 //! (`$JS.API.>`). Replies need no grant: a component's own inboxes are its own, and the reply subject of a message that
-//! came to a component of this workload may be published to.
+//! came to a component of this workload may be published to, if it is one: whoever sends a message chooses its reply
+//! subject, and must not make a component, or the service, delete a stream by answering.
 
+use crate::jetstream::api::Api;
 use crate::subject::{Pattern, SubjectError, first_token};
 
 /// The grants of a service.
@@ -83,6 +85,13 @@ impl Grants {
     }
 }
 
+/// Whether a message with this reply subject can be answered: not where the server or JetStream would take the answer for a
+/// request, but for the acknowledgement of a delivery and for flow control (ADR-15).
+pub fn is_answerable(reply: &[u8], api: &Api) -> bool {
+    let acknowledges = reply.starts_with(b"$JS.ACK.") || reply.starts_with(b"$JS.FC.");
+    acknowledges || !(is_reserved(first_token(reply)) || api.covers(reply))
+}
+
 /// One grant, as text.
 pub fn parse_grant(text: &str) -> Result<Pattern, GrantError> {
     let pattern: Pattern = text.parse()?;
@@ -152,6 +161,27 @@ mod tests {
         assert!(!Grants::may_receive(&pattern(">"), b"$JS.EVENT.ADVISORY.x"));
         assert!(Grants::may_receive(&pattern("$JS.EVENT.>"), b"$JS.EVENT.ADVISORY.x"));
         assert!(Grants::may_receive(&pattern(">"), b"orders"));
+    }
+
+    #[test]
+    fn who_asks_cannot_have_the_answer_taken_for_a_request() {
+        for (reply, answerable) in [
+            ("_INBOX.x", true),
+            ("orders.answers", true),
+            ("$JS.ACK.S.c.1.2.3.4.5", true),
+            ("$JS.FC.S.c.x", true),
+            ("$JS.API.STREAM.DELETE.ORDERS", false),
+            ("$JS.ACKS.x", false),
+            ("$KV.settings.a", false),
+            ("$SYS.REQ.SERVER.PING", false),
+            ("acme.API.STREAM.DELETE.ORDERS", false),
+        ] {
+            assert_eq!(
+                is_answerable(reply.as_bytes(), &Api::prefix("acme.API")),
+                answerable,
+                "{reply}"
+            );
+        }
     }
 
     #[test]

@@ -188,7 +188,13 @@ impl Bridge {
 
     /// Lets components publish to the reply subject of a message that one of them is handed.
     pub fn permit_reply(&self, reply: &[u8]) {
-        self.mux.borrow_mut().permit_reply(reply);
+        self.mux.borrow().permit_reply(reply);
+    }
+
+    /// Whether a message with this reply subject can be answered; not where the answer would be a request to JetStream or
+    /// to the server itself.
+    pub fn may_answer(&self, reply: &[u8]) -> bool {
+        self.mux.borrow().may_answer(reply)
     }
 
     /// Waits until there is a connection; its number.

@@ -87,14 +87,14 @@ impl Mux {
                 && let Some(stalled) = message.headers.as_deref().and_then(|block| Headers::parse(block).ok())
                 && let Some(reply) = stalled.first("Nats-Consumer-Stalled")
             {
-                self.settings.permits.allow(reply.as_bytes());
+                self.settings.permit_reply(reply.as_bytes());
             }
         }
         if connection.pending() + message.weight() > self.settings.client_buffer {
             return self.slow(id, message);
         }
         if let Some(reply) = &message.reply {
-            self.settings.permits.allow(reply);
+            self.settings.permit_reply(reply);
         }
         let with_headers = connection.connect.headers;
         to_client::message(connection.output(), sid, &message, with_headers);

@@ -27,7 +27,7 @@ use std::collections::HashMap;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::grants::Grants;
+use crate::grants::{Grants, is_answerable};
 use crate::jetstream::api::Api;
 use crate::protocol::from_client::ClientOperation;
 use crate::protocol::from_server::ServerInfo;
@@ -71,6 +71,20 @@ pub struct Settings {
     pub permits: Permits,
     /// Where JetStream is asked.
     pub api: Api,
+}
+
+impl Settings {
+    /// Whether a message with this reply subject can be answered at all.
+    fn may_answer(&self, reply: &[u8]) -> bool {
+        is_answerable(reply, &self.api) && to_server::fits(reply, None)
+    }
+
+    /// Lets clients publish to the reply subject of a message that one of them is handed.
+    fn permit_reply(&self, reply: &[u8]) {
+        if self.may_answer(reply) {
+            self.permits.allow(reply);
+        }
+    }
 }
 
 /// What happens to a client that does not read what it subscribed to.

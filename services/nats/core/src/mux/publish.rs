@@ -103,7 +103,12 @@ impl Mux {
     }
 
     /// Allows components to publish to the reply subject of a message that the service hands to one of them.
-    pub fn permit_reply(&mut self, reply: &[u8]) {
-        self.settings.permits.allow(reply);
+    pub fn permit_reply(&self, reply: &[u8]) {
+        self.settings.permit_reply(reply);
+    }
+
+    /// Whether a message with this reply subject can be answered, by the service itself or by a component.
+    pub fn may_answer(&self, reply: &[u8]) -> bool {
+        self.settings.may_answer(reply)
     }
 }

@@ -166,6 +166,26 @@ fn who_was_asked_may_answer_and_so_may_any_component_beside_it() {
 }
 
 #[test]
+fn a_reply_subject_opens_neither_jetstream_nor_the_system() {
+    let mut wire = Wire(Mux::new(Settings {
+        grants: Grants::parse("", "svc").unwrap(),
+        ..settings()
+    }));
+    wire.0.connected(unknown_server());
+    let a = wire.plain_client();
+    wire.says(a, "SUB svc 1\r\n");
+    for reply in ["$JS.API.STREAM.DELETE.S", "$SYS.REQ.SERVER.PING", "$KV.b.k"] {
+        wire.server_says(&format!("MSG svc 1 {reply} 1\r\n?\r\n"));
+        wire.0.permit_reply(reply.as_bytes());
+        wire.told(a);
+        wire.says(a, &format!("PUB {reply} 0\r\n\r\n"));
+        let refused = format!("-ERR 'Permissions Violation for Publish to \"{reply}\"'\r\n");
+        assert_eq!(wire.told(a), refused);
+        assert!(!wire.0.may_answer(reply.as_bytes()));
+    }
+}
+
+#[test]
 fn a_component_answers_on_another_connection_to_the_server_than_the_one_that_brought_the_question() {
     let shared = settings();
     let [mut one, mut other] = [shared.clone(), shared].map(|settings| Wire(Mux::new(settings)));

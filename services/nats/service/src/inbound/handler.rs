@@ -156,6 +156,16 @@ impl<C: Component> SubscriptionHandler<C> {
             self.meters.ended(Ended::ReplyDropped);
             return;
         };
+        if !self.shared.bridge.may_answer(&subject) {
+            self.meters.ended(Ended::ReplyDropped);
+            let reply_to = lossy(&subject);
+            tracing::warn!(
+                subscription = self.name,
+                reply_to,
+                "the handler's reply is dropped: it would be a request to the server or to JetStream"
+            );
+            return;
+        }
         let mut headers = match Headers::new(reply.headers) {
             Ok(headers) => headers,
             Err(error) => {
