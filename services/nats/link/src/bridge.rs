@@ -286,11 +286,15 @@ impl Bridge {
                     let _ = sender.send(());
                 }
             }
-            Delivered::Slow { connection, subject } => {
+            Delivered::Slow {
+                connection,
+                subject,
+                messages,
+                bytes,
+            } => {
                 let mux = self.mux.borrow();
-                let name = Some(mux.client_name(connection)).filter(|name| !name.is_empty());
-                self.observer
-                    .client_dropped(name.unwrap_or("client"), &subject, mux.client_pending(connection));
+                let client = mux.client_name(connection);
+                self.observer.client_dropped(client, &subject, messages, bytes);
             }
         }
     }

@@ -48,8 +48,9 @@ pub trait Observer {
     fn server_refuses(&self, text: &str);
     /// So many clients are connected to the loopback endpoint.
     fn clients(&self, _count: usize) {}
-    /// A client of the loopback endpoint was told an error.
+    /// A client of the loopback endpoint was told an error; the name that it gave itself, empty if none.
     fn client_refused(&self, _client: &str, _error: &ProtocolError) {}
-    /// A message for a client of the loopback endpoint was dropped: the client is too slow, and so many bytes wait.
-    fn client_dropped(&self, _client: &str, _subject: &[u8], _pending: usize) {}
+    /// A message for a client of the loopback endpoint was dropped: the client is too slow, and so many messages and bytes
+    /// wait for it.
+    fn client_dropped(&self, _client: &str, _subject: &[u8], _messages: usize, _bytes: usize) {}
 }

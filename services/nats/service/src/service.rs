@@ -60,7 +60,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         permits: Permits::default(),
         api: connection.api.clone(),
     };
-    let observer: Rc<dyn Observer> = Rc::new(ConnectionReport(Rc::clone(&report)));
+    let observer: Rc<dyn Observer> = Rc::new(ConnectionReport::new(&report));
     let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&observer));
     let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&observer), true);
     tokio::task::spawn_local(link.run());

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::inbox::Inbox;
 use crate::protocol::from_client::Connect;
+use crate::protocol::{Message, ProtocolError, to_client};
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -20,6 +21,10 @@ pub(super) struct Connection {
     /// Its names for its subscriptions, and the server's numbers.
     sids: HashMap<Bytes, u64>,
     out: BytesMut,
+    /// Messages in `out`.
+    messages: usize,
+    /// Bytes in `out` that are no messages.
+    answers: usize,
     ending: bool,
     /// What was said to the server since its last PING.
     published: bool,
@@ -36,24 +41,48 @@ impl Connection {
             told_slow: false,
             sids: HashMap::new(),
             out: BytesMut::new(),
+            messages: 0,
+            answers: 0,
             ending: false,
             published: false,
             subscribed: false,
         }
     }
 
-    /// Where to write what it is told.
-    pub(super) fn output(&mut self) -> &mut BytesMut {
-        &mut self.out
+    /// Tells it something that is no message. None of that can be dropped, so a client that does not read it, and more than
+    /// `limit` bytes of it wait, has to go.
+    pub(super) fn tell(&mut self, limit: usize, write: impl FnOnce(&mut BytesMut)) {
+        if self.ending {
+            return;
+        }
+        let before = self.out.len();
+        write(&mut self.out);
+        self.answers += self.out.len() - before;
+        if self.answers > limit {
+            to_client::error(&mut self.out, &ProtocolError::SlowConsumer);
+            self.ending = true;
+        }
     }
 
-    /// Bytes that wait to be written.
-    pub(super) fn pending(&self) -> usize {
-        self.out.len()
+    /// Whether a message fits beside what waits. One larger than the limit does when nothing waits, or it never would.
+    pub(super) fn has_room(&self, message: &Message, limit: usize) -> bool {
+        let messages = self.out.len() - self.answers.min(self.out.len());
+        messages == 0 || messages + message.weight() <= limit
+    }
+
+    pub(super) fn hand_over(&mut self, sid: &[u8], message: &Message) {
+        to_client::message(&mut self.out, sid, message, self.connect.headers);
+        self.messages += 1;
+    }
+
+    /// Messages and bytes that wait to be written.
+    pub(super) fn pending(&self) -> (usize, usize) {
+        (self.messages, self.out.len())
     }
 
     pub(super) fn take_output(&mut self) -> BytesMut {
         self.told_slow = false;
+        (self.messages, self.answers) = (0, 0);
         self.out.split()
     }
 

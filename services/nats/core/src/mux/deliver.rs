@@ -22,11 +22,16 @@ impl Mux {
     }
 
     fn pong(&mut self) -> Delivered {
-        match self.upstream.pong().map(|waiter| waiter.who) {
-            Some(Flushed::Local(number)) => return Delivered::Flushed(number),
-            Some(Flushed::Connection(id)) => {
+        match self.upstream.pong().map(|waiter| (waiter.who, waiter.times)) {
+            Some((Flushed::Local(number), _)) => return Delivered::Flushed(number),
+            Some((Flushed::Connection(id), times)) => {
                 if let Some(connection) = self.connections.get_mut(&id) {
-                    to_client::pong(connection.output());
+                    for _ in 0..times {
+                        if connection.is_ending() {
+                            break;
+                        }
+                        connection.tell(self.settings.client_buffer, to_client::pong);
+                    }
                     self.ready.push(id);
                 }
             }
@@ -90,14 +95,13 @@ impl Mux {
                 self.settings.permit_reply(reply.as_bytes());
             }
         }
-        if connection.pending() + message.weight() > self.settings.client_buffer {
+        if !connection.has_room(&message, self.settings.client_buffer) {
             return self.slow(id, message);
         }
         if let Some(reply) = &message.reply {
             self.settings.permit_reply(reply);
         }
-        let with_headers = connection.connect.headers;
-        to_client::message(connection.output(), sid, &message, with_headers);
+        connection.hand_over(sid, &message);
         self.ready.push(id);
         Delivered::Nothing
     }
@@ -106,23 +110,23 @@ impl Mux {
         let Some(connection) = self.connections.get_mut(&id) else {
             return Delivered::Nothing;
         };
+        let (messages, bytes) = connection.pending();
         match self.settings.slow_consumer {
             SlowConsumer::Disconnect => self.tell(id, &ProtocolError::SlowConsumer),
             SlowConsumer::Drop if connection.told_slow => {}
             SlowConsumer::Drop => {
-                to_client::error(connection.output(), &ProtocolError::SlowConsumer);
                 connection.told_slow = true;
+                connection.tell(self.settings.client_buffer, |out| {
+                    to_client::error(out, &ProtocolError::SlowConsumer);
+                });
                 self.ready.push(id);
             }
         }
         Delivered::Slow {
             connection: id,
             subject: message.subject,
+            messages,
+            bytes,
         }
-    }
-
-    /// Bytes that wait to be written to a client.
-    pub fn client_pending(&self, id: ConnectionId) -> usize {
-        self.connections.get(&id).map_or(0, |connection| connection.pending())
     }
 }

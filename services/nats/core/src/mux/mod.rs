@@ -63,7 +63,7 @@ pub struct Settings {
     pub port: u16,
     /// At most so many subscriptions of one client.
     pub max_subscriptions: usize,
-    /// At most so many bytes wait to be written to one client.
+    /// At most so many bytes of messages wait to be written to one client, and as many of everything else.
     pub client_buffer: usize,
     /// What happens when more would wait.
     pub slow_consumer: SlowConsumer,
@@ -112,6 +112,10 @@ pub enum Delivered {
         connection: ConnectionId,
         /// The message's subject.
         subject: Bytes,
+        /// Messages that wait for it.
+        messages: usize,
+        /// Bytes that wait for it.
+        bytes: usize,
     },
 }
 
@@ -195,14 +199,22 @@ impl Mux {
             connected: self.upstream.is_connected(),
         };
         connection.told_connected = info.connected;
-        to_client::info(connection.output(), &info);
+        connection.tell(self.settings.client_buffer, |out| to_client::info(out, &info));
         self.ready.push(id);
     }
 
     /// A client says something. The error was told to the client already; a fatal one ends it as soon as its output is
     /// written.
     pub fn client(&mut self, id: ConnectionId, operation: ClientOperation) -> Result<(), ProtocolError> {
-        self.operation(id, operation).inspect_err(|error| self.tell(id, error))
+        let was_ending = self.is_ending(id);
+        match self.operation(id, operation) {
+            Err(error) => {
+                self.tell(id, &error);
+                Err(error)
+            }
+            Ok(()) if self.is_ending(id) && !was_ending => Err(ProtocolError::SlowConsumer),
+            Ok(()) => Ok(()),
+        }
     }
 
     fn operation(&mut self, id: ConnectionId, operation: ClientOperation) -> Result<(), ProtocolError> {
@@ -229,7 +241,7 @@ impl Mux {
         if let Some(connection) = self.connections.get_mut(&id)
             && connection.connect.verbose
         {
-            to_client::ok(connection.output());
+            connection.tell(self.settings.client_buffer, to_client::ok);
             self.ready.push(id);
         }
         Ok(())
@@ -242,11 +254,15 @@ impl Mux {
             return;
         };
         if connection.is_settled() && !waiting {
-            to_client::pong(connection.output());
+            connection.tell(self.settings.client_buffer, to_client::pong);
             self.ready.push(id);
         } else {
             let published = connection.settle();
-            self.upstream.flush(Waiter { who, published });
+            self.upstream.flush(Waiter {
+                who,
+                published,
+                times: 1,
+            });
         }
     }
 
@@ -255,10 +271,8 @@ impl Mux {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if !connection.is_ending() {
-            to_client::error(connection.output(), error);
-            self.ready.push(id);
-        }
+        connection.tell(self.settings.client_buffer, |out| to_client::error(out, error));
+        self.ready.push(id);
         if error.is_fatal() {
             connection.end();
         }
@@ -289,7 +303,7 @@ impl Mux {
     /// Asks a client for a sign of life.
     pub fn probe(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            to_client::ping(connection.output());
+            connection.tell(self.settings.client_buffer, to_client::ping);
             self.ready.push(id);
         }
     }

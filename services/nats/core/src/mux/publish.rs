@@ -94,6 +94,7 @@ impl Mux {
         self.upstream.flush(Waiter {
             who: Flushed::Local(number),
             published: true,
+            times: 1,
         });
     }
 

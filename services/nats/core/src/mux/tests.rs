@@ -123,7 +123,9 @@ fn two_clients_never_see_each_others_replies() {
         "{sent}"
     );
     // The reply for the first client, as the server hands it to its subscription and to the second client's `>`.
-    wire.server_says("MSG _INBOX.mainstay-inbox.Ab.1.same.7 1 2\r\nhi\r\nMSG _INBOX.mainstay-inbox.Ab.1.same.7 3 2\r\nhi\r\n");
+    wire.server_says(
+        "MSG _INBOX.mainstay-inbox.Ab.1.same.7 1 2\r\nhi\r\nMSG _INBOX.mainstay-inbox.Ab.1.same.7 3 2\r\nhi\r\n",
+    );
     assert_eq!(wire.told(a), "MSG _INBOX.same.7 1 2\r\nhi\r\n");
     assert_eq!(wire.told(b), "");
     // Nor those of another replica, or of a client with a connection to the server to itself.
@@ -283,6 +285,16 @@ fn a_new_limit_is_told_to_clients_that_understand_it() {
     assert_eq!(wire.told(old), "");
 }
 
+/// A client has not read one message, as it was told, and another does not fit.
+fn slow(client: ConnectionId, told: &str) -> Delivered {
+    Delivered::Slow {
+        connection: client,
+        subject: Bytes::from("orders.a"),
+        messages: 1,
+        bytes: told.len(),
+    }
+}
+
 #[test]
 fn a_client_that_does_not_read_is_disconnected_as_by_nats_server() {
     let mut wire = Wire::new();
@@ -290,11 +302,7 @@ fn a_client_that_does_not_read_is_disconnected_as_by_nats_server() {
     wire.says(a, "SUB orders.a 1\r\n");
     let big = format!("MSG orders.a 1 900\r\n{}\r\n", "x".repeat(900));
     assert_eq!(wire.server_says(&big), [Delivered::Nothing]);
-    let slow = Delivered::Slow {
-        connection: a,
-        subject: Bytes::from("orders.a"),
-    };
-    assert_eq!(wire.server_says(&big), [slow]);
+    assert_eq!(wire.server_says(&big), [slow(a, &big)]);
     assert!(wire.told(a).ends_with("-ERR 'Slow Consumer'\r\n") && wire.0.is_ending(a));
 }
 
@@ -308,18 +316,45 @@ fn or_loses_what_does_not_fit_one_by_one_and_is_told_once() {
     let a = wire.plain_client();
     wire.says(a, "SUB orders.a 1\r\n");
     let big = format!("MSG orders.a 1 900\r\n{}\r\n", "x".repeat(900));
-    let slow = Delivered::Slow {
-        connection: a,
-        subject: Bytes::from("orders.a"),
-    };
-    assert_eq!(
-        wire.server_says(&big.repeat(3)),
-        [Delivered::Nothing, slow.clone(), slow]
-    );
+    let delivered = wire.server_says(&big.repeat(3));
+    assert_eq!(delivered[..2], [Delivered::Nothing, slow(a, &big)]);
+    assert!(matches!(delivered[2], Delivered::Slow { messages: 1, .. }));
     let told = wire.told(a);
     assert_eq!(told.matches("-ERR 'Slow Consumer'\r\n").count(), 1);
     assert!(!wire.0.is_ending(a));
     assert_eq!(wire.server_says(&big), [Delivered::Nothing]);
+}
+
+#[test]
+fn a_message_larger_than_the_buffer_comes_when_nothing_else_waits() {
+    let mut wire = Wire::new();
+    let a = wire.plain_client();
+    wire.says(a, "SUB orders.a 1\r\nPING\r\n");
+    let huge = format!("MSG orders.a 1 5000\r\n{}\r\n", "x".repeat(5000));
+    assert_eq!(wire.server_says(&huge), [Delivered::Nothing]);
+    assert_eq!(wire.told(a), huge);
+    assert!(!wire.0.is_ending(a));
+}
+
+#[test]
+fn a_client_that_asks_and_never_reads_the_answers_has_to_go_too() {
+    for said in ["PING\r\n", "PUB secret 0\r\n\r\n", "SUB a..b 1\r\n"] {
+        for policy in [SlowConsumer::Disconnect, SlowConsumer::Drop] {
+            let mut wire = Wire(Mux::new(Settings {
+                slow_consumer: policy,
+                ..settings()
+            }));
+            wire.0.connected(unknown_server());
+            let a = wire.plain_client();
+            wire.says(a, &said.repeat(1000));
+            assert!(wire.0.is_ending(a), "{said:?}");
+            let told = wire.told(a);
+            assert!(
+                told.len() < 1100 && told.ends_with("-ERR 'Slow Consumer'\r\n"),
+                "{told}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -344,7 +379,10 @@ fn a_push_consumer_and_its_answers_know_the_client_by_its_own_inbox() {
             upstream.len()
         )
     );
-    wire.server_says(&format!("MSG _INBOX.mainstay-inbox.Ab.1.r 2 {}\r\n{upstream}\r\n", upstream.len()));
+    wire.server_says(&format!(
+        "MSG _INBOX.mainstay-inbox.Ab.1.r 2 {}\r\n{upstream}\r\n",
+        upstream.len()
+    ));
     assert_eq!(
         wire.told(a),
         format!("MSG _INBOX.r 2 {}\r\n{request}\r\n", request.len())
@@ -357,7 +395,9 @@ fn a_push_consumer_and_its_answers_know_the_client_by_its_own_inbox() {
     // A stalled consumer names in a heartbeat where it wants to be answered.
     let stalled = "NATS/1.0 100 Idle Heartbeat\r\nNats-Consumer-Stalled: $JS.FC.S.c.xyz\r\n\r\n";
     let size = stalled.len();
-    wire.server_says(&format!("HMSG _INBOX.mainstay-inbox.Ab.1.push 1 {size} {size}\r\n{stalled}\r\n"));
+    wire.server_says(&format!(
+        "HMSG _INBOX.mainstay-inbox.Ab.1.push 1 {size} {size}\r\n{stalled}\r\n"
+    ));
     wire.says(a, "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
     assert_eq!(wire.sent(), "PUB $JS.FC.S.c.xyz 0\r\n\r\n");
 }

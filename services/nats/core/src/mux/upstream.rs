@@ -15,6 +15,8 @@ pub(super) struct Waiter {
     /// Whether messages were published since its last PONG: if the connection breaks, nobody can say whether the server
     /// has them.
     pub(super) published: bool,
+    /// How often it asked.
+    pub(super) times: usize,
 }
 
 /// Whose flush it is.
@@ -75,8 +77,15 @@ impl Upstream {
         if self.connected {
             self.control(to_server::ping);
             self.pings.push_back(waiter);
-        } else {
-            self.held.push(waiter);
+            return;
+        }
+        // One that asks again and again takes no more memory for it.
+        match self.held.iter_mut().find(|held| held.who == waiter.who) {
+            Some(held) => {
+                held.published |= waiter.published;
+                held.times = held.times.saturating_add(waiter.times);
+            }
+            None => self.held.push(waiter),
         }
     }
 
@@ -118,8 +127,10 @@ impl Upstream {
         }
         kept.extend_from_slice(self.out.get(rest..).unwrap_or_default());
         self.out = kept;
-        let (broken, held) = self.pings.drain(..).partition(|waiter| waiter.published);
-        self.held.extend::<Vec<Waiter>>(held);
+        let (broken, held): (Vec<Waiter>, Vec<Waiter>) = self.pings.drain(..).partition(|waiter| waiter.published);
+        for waiter in held {
+            self.flush(waiter);
+        }
         broken
     }
 }
@@ -141,6 +152,7 @@ mod tests {
         Waiter {
             who: Flushed::Local(number),
             published,
+            times: 1,
         }
     }
 
@@ -162,5 +174,22 @@ mod tests {
         assert_eq!(upstream.take(), expected.as_bytes());
         assert_eq!(upstream.pong(), Some(waiter(2, false)));
         assert_eq!(upstream.pong(), None);
+    }
+
+    #[test]
+    fn who_asks_again_and_again_while_there_is_no_connection_waits_once() {
+        let mut upstream = Upstream::default();
+        for _ in 0..1000 {
+            upstream.flush(waiter(1, false));
+        }
+        upstream.flush(waiter(1, true));
+        assert_eq!(upstream.held.len(), 1);
+        upstream.connect(|_| {});
+        assert_eq!(upstream.take(), &b"PING\r\n"[..]);
+        let asked = Waiter {
+            times: 1001,
+            ..waiter(1, true)
+        };
+        assert_eq!(upstream.pong(), Some(asked));
     }
 }

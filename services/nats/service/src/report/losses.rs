@@ -14,8 +14,16 @@ const GATHER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Losses {
-    pending: RefCell<BTreeMap<String, Loss>>,
+    pending: RefCell<BTreeMap<Slow, Loss>>,
     gathering: Cell<bool>,
+}
+
+/// Who is slower than the messages, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Slow {
+    Subscription(String),
+    /// A client of the loopback endpoint.
+    Client(String),
 }
 
 /// What one subscription or client has lost since it was told last.
@@ -31,28 +39,28 @@ pub(super) struct Loss {
 impl Losses {
     pub(super) fn count(
         self: &Rc<Self>,
-        name: &str,
+        slow: Slow,
         subject: &[u8],
         messages: usize,
         bytes: usize,
         report: &Rc<Report>,
     ) {
         let mut pending = self.pending.borrow_mut();
-        let count = pending.get(name).map_or(0, |loss| loss.count) + 1;
+        let count = pending.get(&slow).map_or(0, |loss| loss.count) + 1;
         let loss = Loss {
             count,
             subject: lossy(subject),
             messages,
             bytes,
         };
-        pending.insert(name.to_owned(), loss);
+        pending.insert(slow, loss);
         if !self.gathering.replace(true) {
             let (losses, report) = (Rc::clone(self), Rc::clone(report));
             tokio::task::spawn_local(async move {
                 tokio::time::sleep(GATHER).await;
                 losses.gathering.set(false);
-                for (name, loss) in losses.pending.take() {
-                    report.lost(&name, loss);
+                for (slow, loss) in losses.pending.take() {
+                    report.lost(slow, loss);
                 }
             });
         }

@@ -1,10 +1,12 @@
 //! Log lines, metrics and events of what happens to the connection and to the messages.
 //!
-//! - `connection`: what happens to the connection and to clients of the endpoint
+//! - `connection`: what happens to the connection that the workload shares
+//! - `clients`: what happens to clients of the endpoint
 //! - `deliver`: events to the component that wants them
 //! - `losses`: dropped messages, counted one by one and logged together
 //! - `meters`: metrics
 
+mod clients;
 mod connection;
 mod deliver;
 mod losses;
@@ -23,7 +25,7 @@ use crate::component::Component;
 use crate::events::{self, Event, Kinds};
 pub(crate) use connection::ConnectionReport;
 use deliver::Deliver;
-use losses::Losses;
+use losses::{Losses, Slow};
 pub(crate) use meters::{Ended, Meters, SubscriptionMeters, WatchMeters};
 
 /// Tells what happens, in the log, in metrics, to the component and to who asks whether the service is ready.
@@ -32,6 +34,8 @@ pub(crate) struct Report {
     pub(crate) meters: Meters,
     deliver: RefCell<Option<Deliver>>,
     losses: Rc<Losses>,
+    /// Clients of the endpoint, on all connections together.
+    clients: Cell<usize>,
     /// Why the service is not ready, by what is not.
     unready: RefCell<BTreeMap<String, String>>,
     /// Whether it was said that the credentials are not wanted.
@@ -49,6 +53,7 @@ impl Report {
             meters: Meters::new(&context.metrics),
             deliver: RefCell::new(None),
             losses: Rc::default(),
+            clients: Cell::new(0),
             unready: RefCell::default(),
             refusal: RefCell::new(None),
             lame: Cell::new(false),
@@ -89,28 +94,38 @@ impl Report {
 
     /// A message of a subscription was dropped: the handler is too slow.
     pub(crate) fn dropped(self: &Rc<Self>, name: &str, subject: &[u8], messages: usize, bytes: usize) {
-        self.losses.count(name, subject, messages, bytes, self);
+        let subscription = Slow::Subscription(name.to_owned());
+        self.losses.count(subscription, subject, messages, bytes, self);
     }
 
-    /// Messages were dropped, `count` since this was called last with this name.
-    fn lost(&self, name: &str, loss: losses::Loss) {
+    /// Messages were dropped, `count` since this was called last of the same one.
+    fn lost(&self, slow: Slow, loss: losses::Loss) {
         let losses::Loss {
             count,
             subject,
             messages,
             bytes,
         } = loss;
-        tracing::warn!(name, count, subject, "too slow, messages are dropped");
+        let name = match slow {
+            Slow::Subscription(subscription) => {
+                tracing::warn!(subscription, count, subject, "too slow, messages are dropped");
+                subscription
+            }
+            Slow::Client(client) => {
+                tracing::warn!(client, count, subject, "too slow, messages are dropped");
+                client
+            }
+        };
         self.event(Kinds::SLOW_CONSUMER, || {
             Event::SlowConsumer(events::SlowConsumer {
-                name: name.to_owned(),
+                name: name.clone(),
                 messages: messages as u64,
                 bytes: bytes as u64,
             })
         });
         self.event(Kinds::DROPPED, || {
             Event::Dropped(events::Dropped {
-                name: name.to_owned(),
+                name,
                 subject,
                 count,
             })
