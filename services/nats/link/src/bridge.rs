@@ -149,16 +149,21 @@ impl Bridge {
         }
     }
 
-    /// Sends a request and waits for one answer.
+    /// Sends a request and waits for one answer. While there is no connection nothing is sent, for nobody may be waiting
+    /// any more by the time there is one.
     pub async fn request(&self, mut message: Message, timeout: Duration) -> Result<Message, RequestError> {
         let reply = self.new_inbox("r");
         let (sender, receiver) = oneshot::channel();
-        self.requests.borrow_mut().insert(reply.clone(), sender);
         message.reply = Some(reply.clone());
-        self.publish(&message);
-        let answer = tokio::time::timeout(timeout, receiver).await;
-        self.requests.borrow_mut().remove(&reply);
-        let answer = answer
+        let answer = async {
+            self.connection().await;
+            self.requests.borrow_mut().insert(reply.clone(), sender);
+            let _asked = Asked { bridge: self, reply };
+            self.publish(&message);
+            receiver.await
+        };
+        let answer = tokio::time::timeout(timeout, answer)
+            .await
             .ok()
             .and_then(Result::ok)
             .ok_or(RequestError::TimedOut(timeout))?;
@@ -223,6 +228,18 @@ impl Bridge {
         if self.pauses.get() == 0 {
             self.resumed.notify_one();
         }
+    }
+}
+
+/// A request on its way; forgotten when nobody waits any more.
+struct Asked<'a> {
+    bridge: &'a Bridge,
+    reply: Bytes,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.bridge.requests.borrow_mut().remove(&self.reply);
     }
 }
 
