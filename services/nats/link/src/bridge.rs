@@ -37,9 +37,8 @@ pub struct Bridge {
     outgoing: Notify,
     /// Told when less waits for the server.
     room: Notify,
-    /// How many want nothing more to be read from the server.
-    pauses: Cell<usize>,
-    resumed: Notify,
+    /// Whether nothing more is to be read from the server.
+    paused: watch::Sender<bool>,
     /// Counts the connections that there were; even while there is none.
     epoch: watch::Sender<u64>,
     /// Where all requests are answered.
@@ -83,8 +82,7 @@ impl Bridge {
             last_number: Cell::new(0),
             outgoing: Notify::new(),
             room: Notify::new(),
-            pauses: Cell::new(0),
-            resumed: Notify::new(),
+            paused: watch::Sender::new(false),
             epoch: watch::Sender::new(0),
             answers: OnceCell::new(),
         });
@@ -217,17 +215,14 @@ impl Bridge {
         let _ = epoch.wait_for(|epoch| *epoch != number).await;
     }
 
-    /// Reads nothing more from the server until [`Bridge::resume`] was called as often.
+    /// Reads nothing more from the server until [`Bridge::resume`]: no message, no answer to a request, no PONG.
     pub fn pause(&self) {
-        self.pauses.set(self.pauses.get() + 1);
+        self.paused.send_replace(true);
     }
 
-    /// Undoes one [`Bridge::pause`].
+    /// Undoes [`Bridge::pause`].
     pub fn resume(&self) {
-        self.pauses.set(self.pauses.get().saturating_sub(1));
-        if self.pauses.get() == 0 {
-            self.resumed.notify_one();
-        }
+        self.paused.send_replace(false);
     }
 }
 
@@ -257,9 +252,17 @@ impl Drop for Route {
 impl Bridge {
     /// Waits until something may be read from the server.
     pub(crate) async fn may_read(&self) {
-        while self.pauses.get() > 0 {
-            self.resumed.notified().await;
-        }
+        self.reading(true).await;
+    }
+
+    /// Waits until nothing may be read from the server.
+    pub(crate) async fn must_not_read(&self) {
+        self.reading(false).await;
+    }
+
+    async fn reading(&self, wanted: bool) {
+        // An error would mean that the bridge is gone, which is borrowed here.
+        let _ = self.paused.subscribe().wait_for(|paused| *paused != wanted).await;
     }
 
     /// There is a connection.

@@ -278,11 +278,19 @@ async fn write(bridge: &Bridge, mut writer: WriteHalf<Box<dyn Transport>>) -> St
 async fn watch(bridge: &Bridge, interval: Duration, told: &Told) -> String {
     loop {
         tokio::time::sleep(interval).await;
-        if told.heard.take().is_some_and(|heard| heard.elapsed() < interval) {
+        // Who does not read hears nothing.
+        bridge.may_read().await;
+        let is_alive = || told.heard.take().is_some_and(|heard| heard.elapsed() < interval);
+        if is_alive() {
             continue;
         }
-        if tokio::time::timeout(interval, bridge.flush()).await.is_err() {
-            return format!("the server gives no sign of life for {:?}", interval * 2);
+        tokio::select! {
+            sign = tokio::time::timeout(interval, bridge.flush()) => {
+                if sign.is_err() && !is_alive() {
+                    return format!("the server gives no sign of life for {:?}", interval * 2);
+                }
+            }
+            () = bridge.must_not_read() => {}
         }
     }
 }

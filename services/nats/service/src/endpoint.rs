@@ -16,6 +16,8 @@ use mainstay_runtime::net::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
+use crate::aside::Asides;
+
 /// A client that says nothing for so long is asked for a sign of life, and is gone if it gives none.
 const PING_INTERVAL: Duration = Duration::from_secs(120);
 
@@ -25,46 +27,29 @@ const MAX_PINGS: u32 = 2;
 /// How long a client that is told to go may take to read it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Makes a bridge for a client that does not want its own messages back: only the server can leave them out, and it
-/// does so for a whole connection.
-pub(crate) type Aside = Rc<dyn Fn() -> AsideBridge>;
-
-/// A bridge with a connection to the server for one client.
-pub(crate) struct AsideBridge {
-    pub(crate) bridge: Rc<Bridge>,
-    /// The task that holds its connection.
-    pub(crate) link: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for AsideBridge {
-    fn drop(&mut self) {
-        self.link.abort();
-    }
-}
-
 /// Serves clients, for ever.
 pub(crate) async fn serve(
     address: SocketAddr,
     max_clients: usize,
     bridge: Rc<Bridge>,
-    aside: Aside,
+    asides: Rc<Asides>,
 ) -> io::Result<Infallible> {
     let listener = Listener::bind(address)?;
     tracing::info!(address = %listener.address(), "components speak NATS here");
     let never = listener.serve(max_clients, move |stream, _peer| {
-        let (bridge, aside) = (Rc::clone(&bridge), Rc::clone(&aside));
-        async move { client(bridge, stream, aside).await }
+        let (bridge, asides) = (Rc::clone(&bridge), Rc::clone(&asides));
+        async move { client(bridge, stream, asides).await }
     });
     Ok(never.await)
 }
 
 /// A client, until it goes or has to.
-async fn client(bridge: Rc<Bridge>, stream: Socket, aside: Aside) {
+async fn client(bridge: Rc<Bridge>, stream: Socket, asides: Rc<Asides>) {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut decoder = Decoder::new(bridge.max_payload());
     let end = converse(&bridge, &mut reader, &mut writer, &mut decoder, None).await;
     if let End::WithoutEcho(connect) = end {
-        let own = aside();
+        let own = asides.for_client();
         converse(&own.bridge, &mut reader, &mut writer, &mut decoder, Some(connect)).await;
     }
 }

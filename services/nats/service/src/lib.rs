@@ -8,10 +8,12 @@
 //! - `bindings`: `mainstay:nats`, as generated from its WIT
 //! - [`service`]: the start of everything, in order
 //! - `endpoint`: the loopback endpoint
+//! - `aside`: connections to the server beside the shared one
 //! - `inbound`: messages to the component, from core NATS and from JetStream
 //! - `watch`: changes of key-value buckets to the component
 //! - `report`: log lines, metrics and events of what happens
 
+mod aside;
 mod bindings;
 pub mod component;
 pub mod config;

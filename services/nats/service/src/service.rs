@@ -4,14 +4,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mainstay_nats_core::mux::{Mux, Permits, Settings};
-use mainstay_nats_link::{Bridge, Connection, Link, Observer, token};
+use mainstay_nats_link::{Bridge, Link, Observer, token};
 use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::{Context, Error, supervise};
 
+use crate::aside::Asides;
 use crate::component::Component;
 use crate::config::Configuration;
-use crate::endpoint::{self, Aside, AsideBridge};
+use crate::endpoint;
 use crate::events::Kinds;
 use crate::inbound::{self, Handler};
 use crate::report::{ConnectionReport, Report};
@@ -62,16 +63,16 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
     };
     let observer: Rc<dyn Observer> = Rc::new(ConnectionReport::new(&report));
     let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&observer));
-    let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&observer), true);
+    let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), observer, true);
     tokio::task::spawn_local(link.run());
+    let asides = Rc::new(Asides::new(settings, &connection, &report));
 
     if let Some(address) = endpoint.listen {
-        let aside = aside(settings, &connection, &observer);
-        let bridge = Rc::clone(&bridge);
+        let (bridge, asides) = (Rc::clone(&bridge), Rc::clone(&asides));
         let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
         // A port in use, as an earlier life of the service may leave it, is tried again.
         supervise::spawn("endpoint", backoff, move || {
-            let clients = endpoint::serve(address, endpoint.max_clients, Rc::clone(&bridge), Rc::clone(&aside));
+            let clients = endpoint::serve(address, endpoint.max_clients, Rc::clone(&bridge), Rc::clone(&asides));
             async { clients.await.map(|never| match never {}) }
         });
     }
@@ -84,7 +85,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
         }
         let handler = Handler::new(component, max_in_flight, asked.filtered, &bridge);
         for subscription in subscriptions {
-            inbound::start(subscription, &connection, &bridge, &report, &handler);
+            inbound::start(subscription, &connection, &bridge, &asides, &report, &handler);
         }
         tokio::task::spawn_local(subscribed(bridge, report));
     }
@@ -100,21 +101,6 @@ async fn subscribed(bridge: Rc<Bridge>, report: Rc<Report>) {
             return;
         }
     }
-}
-
-/// Bridges for clients that do not want their own messages back.
-fn aside(settings: Settings, connection: &Rc<Connection>, observer: &Rc<dyn Observer>) -> Aside {
-    let (connection, observer) = (Rc::clone(connection), Rc::clone(observer));
-    Rc::new(move || {
-        let settings = Settings {
-            instance: token(),
-            ..settings.clone()
-        };
-        let bridge = Bridge::new(Mux::new(settings), connection.pending, Rc::clone(&observer));
-        let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), Rc::clone(&observer), false);
-        let link = tokio::task::spawn_local(link.run());
-        AsideBridge { bridge, link }
-    })
 }
 
 /// What the component says at start.

@@ -11,17 +11,19 @@ use mainstay_nats_link::{Bridge, Route};
 use tokio::sync::Notify;
 
 use super::handler::SubscriptionHandler;
+use crate::aside::{Aside, Asides};
 use crate::component::Component;
 use crate::config::Subscription;
 use crate::report::{Ended, Report};
 
 struct Core<C> {
     subscription: Subscription,
-    bridge: Rc<Bridge>,
+    /// The connection of a subscription that stops reading.
+    aside: Option<Aside>,
     report: Rc<Report>,
     handler: Rc<SubscriptionHandler<C>>,
     dispatch: RefCell<Dispatch<Message>>,
-    /// Whether the server is not read because this is full.
+    /// Whether its connection is not read because this is full.
     paused: Cell<bool>,
     /// Told when a message may start.
     wake: Notify,
@@ -32,13 +34,17 @@ pub(super) fn start<C: Component>(
     subjects: &[Pattern],
     queue: Option<&str>,
     bridge: &Rc<Bridge>,
+    asides: &Asides,
     report: &Rc<Report>,
     handler: Rc<SubscriptionHandler<C>>,
 ) {
+    let stops_reading = subscription.limits.when_full == WhenFull::StopReading;
+    let aside = stops_reading.then(|| asides.for_subscription(&subscription.name));
+    let bridge = aside.as_ref().map_or(bridge, |aside| &aside.bridge).clone();
     let core = Rc::new(Core {
         dispatch: RefCell::new(Dispatch::new(subscription.limits)),
         subscription,
-        bridge: Rc::clone(bridge),
+        aside,
         report: Rc::clone(report),
         handler,
         paused: Cell::new(false),
@@ -64,9 +70,11 @@ impl<C: Component> Core<C> {
             self.report
                 .dropped(&self.subscription.name, &dropped.subject, messages, bytes);
         }
-        let full = self.subscription.limits.when_full == WhenFull::StopReading && dispatch.is_full();
-        if full && !self.paused.replace(true) {
-            self.bridge.pause();
+        if let Some(aside) = &self.aside
+            && dispatch.is_full()
+            && !self.paused.replace(true)
+        {
+            aside.bridge.pause();
         }
         self.wake.notify_one();
     }
@@ -107,9 +115,12 @@ impl<C: Component> Core<C> {
 
     /// There is room again, and perhaps something to start.
     fn settle(&self) {
-        if self.paused.get() && !self.dispatch.borrow().is_full() {
+        if let Some(aside) = &self.aside
+            && self.paused.get()
+            && !self.dispatch.borrow().is_full()
+        {
             self.paused.set(false);
-            self.bridge.resume();
+            aside.bridge.resume();
         }
         self.wake.notify_one();
     }

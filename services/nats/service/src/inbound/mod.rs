@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use mainstay_nats_link::Bridge;
 
+use crate::aside::Asides;
 use crate::component::Component;
 use crate::config::{Connection, Source, Subscription};
 use crate::report::Report;
@@ -25,13 +26,22 @@ pub(crate) fn start<C: Component>(
     subscription: Subscription,
     connection: &Connection,
     bridge: &Rc<Bridge>,
+    asides: &Asides,
     report: &Rc<Report>,
     handler: &Rc<Handler<C>>,
 ) {
     let handler = handler.for_subscription(&subscription, report);
     match subscription.source.clone() {
         Source::Core { subjects, queue } => {
-            core::start(subscription, &subjects, queue.as_deref(), bridge, report, handler);
+            core::start(
+                subscription,
+                &subjects,
+                queue.as_deref(),
+                bridge,
+                asides,
+                report,
+                handler,
+            );
         }
         Source::JetStream(consumer) => {
             jetstream::start(subscription, *consumer, connection.api.clone(), bridge, report, handler);

@@ -1,11 +1,12 @@
 //! Log lines, metrics and events of what happens to the connection and to the messages.
 //!
-//! - `connection`: what happens to the connection that the workload shares
+//! - `connection`: what happens to the connection that the workload shares, `aside`: to those beside it
 //! - `clients`: what happens to clients of the endpoint
 //! - `deliver`: events to the component that wants them
 //! - `losses`: dropped messages, counted one by one and logged together
 //! - `meters`: metrics
 
+mod aside;
 mod clients;
 mod connection;
 mod deliver;
@@ -23,6 +24,7 @@ use mainstay_runtime::Context;
 
 use crate::component::Component;
 use crate::events::{self, Event, Kinds};
+pub(crate) use aside::AsideReport;
 pub(crate) use connection::ConnectionReport;
 use deliver::Deliver;
 use losses::{Losses, Slow};
@@ -124,11 +126,7 @@ impl Report {
             })
         });
         self.event(Kinds::DROPPED, || {
-            Event::Dropped(events::Dropped {
-                name,
-                subject,
-                count,
-            })
+            Event::Dropped(events::Dropped { name, subject, count })
         });
     }
 
