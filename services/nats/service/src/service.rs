@@ -63,8 +63,6 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
     };
     let observer: Rc<dyn Observer> = Rc::new(ConnectionReport::new(&report));
     let bridge = Bridge::new(Mux::new(settings.clone()), connection.pending, Rc::clone(&observer));
-    let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), observer, true);
-    tokio::task::spawn_local(link.run());
     let asides = Rc::new(Asides::new(settings, &connection, &report));
 
     if let Some(address) = endpoint.listen {
@@ -76,19 +74,20 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
             async { clients.await.map(|never| match never {}) }
         });
     }
-    if !subscriptions.is_empty() || !watches.is_empty() {
-        report.not_ready(SUBSCRIPTIONS, "not subscribed yet");
-        let asked = ask(&*component).await?;
-        report.deliver_to(Rc::clone(&component), asked.events);
-        for watch in watches {
-            watch::start(watch, connection.api.clone(), &bridge, &report, &component);
-        }
-        let handler = Handler::new(component, max_in_flight, asked.filtered, &bridge);
-        for subscription in subscriptions {
-            inbound::start(subscription, &connection, &bridge, &asides, &report, &handler);
-        }
-        tokio::task::spawn_local(subscribed(bridge, report));
+    report.not_ready(SUBSCRIPTIONS, "not subscribed yet");
+    // First of all, or the first connection is an event that nobody is told of.
+    let asked = ask(&*component).await?;
+    report.deliver_to(Rc::clone(&component), asked.events);
+    let link = Link::new(Rc::clone(&connection), Rc::clone(&bridge), observer, true);
+    tokio::task::spawn_local(link.run());
+    for watch in watches {
+        watch::start(watch, connection.api.clone(), &bridge, &report, &component);
     }
+    let handler = Handler::new(component, max_in_flight, asked.filtered, &bridge);
+    for subscription in subscriptions {
+        inbound::start(subscription, &connection, &bridge, &asides, &report, &handler);
+    }
+    tokio::task::spawn_local(subscribed(bridge, report));
     std::future::pending().await
 }
 
