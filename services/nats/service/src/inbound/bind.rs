@@ -17,6 +17,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The server waits so much longer for acknowledgements than this service needs, when it delivers anew by itself.
 const MAX_ACK_PENDING: i64 = 100_000;
 
+/// A consumer that waits for an acknowledgement for less than this will deliver twice: nobody tells it that often that a
+/// message is in work.
+const MIN_ACK_WAIT: Duration = Duration::from_millis(30);
+
 /// What is known of a consumer that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bound {
@@ -75,7 +79,7 @@ fn check(consumer: &Consumer, config: &ConsumerConfig) -> Result<Bound, BindErro
         return Err(BindError::AckPolicy(consumer.name.clone(), config.ack_policy.clone()));
     }
     Ok(Bound {
-        ack_wait: Duration::from_nanos(config.ack_wait).max(Duration::from_secs(1)),
+        ack_wait: Duration::from_nanos(config.ack_wait).max(MIN_ACK_WAIT),
         max_deliver: u64::try_from(config.max_deliver).ok().filter(|max| *max > 0),
     })
 }
@@ -107,4 +111,42 @@ fn config(consumer: &Consumer) -> ConsumerConfig {
         config.filter_subject = filter(0).unwrap_or_default();
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_nats_core::delivery::plan::Retries;
+
+    use super::*;
+
+    fn consumer(filter: &[&str]) -> Consumer {
+        Consumer {
+            stream: "ORDERS".to_owned(),
+            name: "worker".to_owned(),
+            ensure: true,
+            filter: filter.iter().map(|text| text.parse().unwrap()).collect(),
+            start: StartAt::All,
+            ack_wait: Duration::from_secs(30),
+            double_ack: false,
+            retries: Retries {
+                max_deliver: None,
+                back_off: vec![Duration::ZERO],
+            },
+            dead_letter: None,
+        }
+    }
+
+    fn made(ack_wait: Duration) -> ConsumerConfig {
+        ConsumerConfig {
+            ack_policy: "explicit".to_owned(),
+            ack_wait: u64::try_from(ack_wait.as_nanos()).unwrap(),
+            ..ConsumerConfig::default()
+        }
+    }
+
+    #[test]
+    fn a_consumer_that_was_made_with_a_short_ack_wait_is_kept_to_it() {
+        let short = Duration::from_millis(300);
+        assert_eq!(check(&consumer(&[]), &made(short)).unwrap().ack_wait, short);
+    }
 }

@@ -46,6 +46,8 @@ pub(super) struct JetStream<C> {
     trouble: RefCell<Option<String>>,
     wake: Notify,
     troubled: Notify,
+    /// Told when it is known how long the server waits for an acknowledgement.
+    rebound: Notify,
 }
 
 /// A message that has come.
@@ -90,6 +92,7 @@ pub(super) fn start<C: Component>(
         trouble: RefCell::new(None),
         wake: Notify::new(),
         troubled: Notify::new(),
+        rebound: Notify::new(),
     });
     tokio::task::spawn_local(Rc::clone(&jetstream).hold());
     tokio::task::spawn_local(Rc::clone(&jetstream).dispatch());
@@ -106,6 +109,7 @@ impl<C: Component> JetStream<C> {
             let reason = match bind(&self.bridge, &self.api, &self.consumer).await {
                 Ok(bound) => {
                     self.bound.set(bound);
+                    self.rebound.notify_one();
                     self.check_bound(bound);
                     self.report.ready(&part);
                     let began = Instant::now();
@@ -277,8 +281,12 @@ impl<C: Component> JetStream<C> {
     /// Tells the server, before it loses patience, that deliveries are still in work.
     async fn keep_alive(self: Rc<Self>) {
         loop {
+            tokio::select! {
+                () = tokio::time::sleep(self.bound.get().ack_wait / 3) => {}
+                // What it slept by until now was a guess, and may have been far too long.
+                () = self.rebound.notified() => {}
+            }
             let third = self.bound.get().ack_wait / 3;
-            tokio::time::sleep(third).await;
             let now = Instant::now();
             let mut due = Vec::new();
             for (reply, told) in self.open.borrow_mut().iter_mut() {
