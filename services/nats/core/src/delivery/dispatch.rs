@@ -56,9 +56,15 @@ struct Entry<T> {
 #[derive(Debug)]
 #[must_use = "what is not finished takes room for ever"]
 pub struct Running {
+    arrival: u64,
     key: Option<Bytes>,
     bytes: usize,
 }
+
+/// A message that does not run for a while. Those of its key wait for it. Give it back with [`Dispatch::unpark`].
+#[derive(Debug)]
+#[must_use = "what is not given back takes room for ever"]
+pub struct Parked(Running);
 
 impl<T> Dispatch<T> {
     /// Nothing waits.
@@ -112,9 +118,36 @@ impl<T> Dispatch<T> {
         if self.running >= self.limits.running {
             return None;
         }
-        let Entry { key, bytes, item, .. } = self.ready.pop_front()?;
+        let Entry {
+            arrival,
+            key,
+            bytes,
+            item,
+        } = self.ready.pop_front()?;
         self.running += 1;
-        Some((Running { key, bytes }, item))
+        Some((Running { arrival, key, bytes }, item))
+    }
+
+    /// A message that runs is to be tried again later. Until then another one may run in its place.
+    pub fn park(&mut self, running: Running) -> Parked {
+        self.running = self.running.saturating_sub(1);
+        Parked(running)
+    }
+
+    /// A message may run again, as soon as there is room. It comes before those that have arrived after it.
+    pub fn unpark(&mut self, parked: Parked, item: T) {
+        let Running { arrival, key, bytes } = parked.0;
+        self.make_ready(Entry {
+            arrival,
+            key,
+            bytes,
+            item,
+        });
+    }
+
+    fn make_ready(&mut self, entry: Entry<T>) {
+        let place = self.ready.partition_point(|other| other.arrival < entry.arrival);
+        self.ready.insert(place, entry);
     }
 
     /// A message is done.
@@ -154,11 +187,8 @@ impl<T> Dispatch<T> {
         self.bytes = self.bytes.saturating_sub(bytes);
         let Some(key) = key else { return };
         match self.lanes.get_mut(&key).and_then(VecDeque::pop_front) {
-            Some(next) => {
-                // Fair to others: it has waited as long as it has waited.
-                let place = self.ready.partition_point(|entry| entry.arrival < next.arrival);
-                self.ready.insert(place, next);
-            }
+            // Fair to others: it has waited as long as it has waited.
+            Some(next) => self.make_ready(next),
             None => drop(self.lanes.remove(&key)),
         }
     }
@@ -227,6 +257,26 @@ mod tests {
         assert!(dispatch.start().is_none());
         dispatch.finish(a);
         assert_eq!(started(&mut dispatch), [3]);
+    }
+
+    #[test]
+    fn one_that_waits_for_another_attempt_holds_up_its_key_and_nobody_else() {
+        let mut dispatch = dispatch(1, 10, WhenFull::StopReading);
+        dispatch.push(key("a"), 1, 0);
+        dispatch.push(key("a"), 1, 1);
+        dispatch.push(key("b"), 1, 2);
+        dispatch.push(key("c"), 1, 3);
+        let (a, item) = dispatch.start().unwrap();
+        let parked = dispatch.park(a);
+        let (b, other) = dispatch.start().unwrap();
+        assert_eq!((item, other, dispatch.messages()), (0, 2, 4));
+        dispatch.unpark(parked, item);
+        assert!(dispatch.start().is_none(), "there is no room");
+        dispatch.finish(b);
+        let (a, item) = dispatch.start().unwrap();
+        assert_eq!(item, 0, "before what came after it");
+        dispatch.finish(a);
+        assert_eq!(started(&mut dispatch), [1]);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use mainstay_nats_core::delivery::dead_letter::{DeadLetter, dead_letter};
+use mainstay_nats_core::delivery::dead_letter::dead_letter;
 use mainstay_nats_core::delivery::order::Order;
 use mainstay_nats_core::delivery::plan::Plan;
-use mainstay_nats_core::jetstream::ack::{Answer, Delivery};
+use mainstay_nats_core::jetstream::ack::Answer;
 use mainstay_nats_core::jetstream::api::{self, PublishAck};
+use mainstay_nats_core::protocol::Message;
 use mainstay_nats_core::subject::lossy;
 use mainstay_nats_link::RequestError;
 
@@ -22,33 +23,32 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const DEAD_LETTER_PAUSE: Duration = Duration::from_secs(5);
 
 impl<C: Component> JetStream<C> {
-    /// Hands a message to the handler until it is handled or given up, and answers the server.
+    /// Hands a message to the handler, and answers the server if it is handled or given up; else the pause before it is to
+    /// be tried again.
     ///
     /// With an order the messages behind it wait until then, so it is tried again here; without one the server is asked
     /// to deliver it again.
-    pub(super) async fn deliver(&self, arrived: &Arrived) {
-        let mut delivery = arrived.delivery.clone();
-        loop {
-            let retries = &self.consumer.retries;
-            let plan = if retries.is_beyond(delivery.attempt) {
-                Plan::GiveUp(format!("not handled in {} deliveries", delivery.attempt - 1))
-            } else {
-                let outcome = self.handler.call(&arrived.message, Some(&delivery)).await;
-                retries.plan(delivery.attempt, &outcome)
-            };
-            match plan {
-                Plan::Acknowledge => return self.acknowledge(arrived).await,
-                Plan::GiveUp(reason) => return self.give_up(arrived, &delivery, &reason).await,
-                Plan::Again(pause) => {
-                    self.handler.meters.ended(Ended::Retried);
-                    if self.subscription.order == Order::None {
-                        return self.answer(&arrived.reply, Answer::Nak(Some(pause)));
-                    }
-                    tokio::time::sleep(pause).await;
-                    delivery.attempt += 1;
+    pub(super) async fn deliver(&self, arrived: &Arrived) -> Option<Duration> {
+        let delivery = &arrived.delivery;
+        let retries = &self.consumer.retries;
+        let plan = if retries.is_beyond(delivery.attempt) {
+            Plan::GiveUp(format!("not handled in {} deliveries", delivery.attempt - 1))
+        } else {
+            let outcome = self.handler.call(&arrived.message, Some(delivery)).await;
+            retries.plan(delivery.attempt, &outcome)
+        };
+        match plan {
+            Plan::Acknowledge => self.acknowledge(arrived).await,
+            Plan::GiveUp(reason) => self.give_up(arrived, &reason).await,
+            Plan::Again(pause) => {
+                self.handler.meters.ended(Ended::Retried);
+                if self.subscription.order != Order::None {
+                    return Some(pause);
                 }
+                self.answer(&arrived.reply, Answer::Nak(Some(pause)));
             }
         }
+        None
     }
 
     async fn acknowledge(&self, arrived: &Arrived) {
@@ -72,10 +72,11 @@ impl<C: Component> JetStream<C> {
         self.forget(&arrived.reply);
     }
 
-    async fn give_up(&self, arrived: &Arrived, delivery: &Delivery, reason: &str) {
+    async fn give_up(&self, arrived: &Arrived, reason: &str) {
+        let delivery = &arrived.delivery;
         let target = self.consumer.dead_letter.as_ref();
         if let Some(target) = target
-            && let Err(error) = self.bury(target, arrived, delivery, reason).await
+            && let Err(error) = self.bury(target, arrived, reason).await
         {
             // Nothing is lost: the message stays in its stream until its dead letter is stored.
             let (subscription, target) = (&self.subscription.name, &target.subject);
@@ -90,24 +91,29 @@ impl<C: Component> JetStream<C> {
     }
 
     /// Publishes the dead letter, and waits until it is stored, or at least with the server.
-    async fn bury(
-        &self,
-        target: &config::DeadLetter,
-        arrived: &Arrived,
-        delivery: &Delivery,
-        reason: &str,
-    ) -> Result<(), String> {
-        let limit = self.bridge.max_payload();
-        let DeadLetter { message: letter, is_cut } = dead_letter(&target.subject, &arrived.message, delivery, reason, limit);
-        if is_cut {
+    async fn bury(&self, target: &config::DeadLetter, arrived: &Arrived, reason: &str) -> Result<(), String> {
+        let (delivery, limit) = (&arrived.delivery, self.bridge.max_payload());
+        let letter = dead_letter(&target.subject, &arrived.message, delivery, reason, limit);
+        if target.stored {
+            self.store(letter.message).await?;
+        } else {
+            self.bridge.publish(&letter.message);
+            self.bridge.flush().await.map_err(|error| error.to_string())?;
+        }
+        if letter.is_cut {
             self.handler.meters.cut_dead_letter();
             let (subscription, sequence) = (&self.subscription.name, delivery.stream_sequence);
-            tracing::warn!(subscription, sequence, limit, "the dead letter has no body: the server takes no more bytes");
+            tracing::warn!(
+                subscription,
+                sequence,
+                limit,
+                "the dead letter has no body: the server takes no more bytes"
+            );
         }
-        if !target.stored {
-            self.bridge.publish(&letter);
-            return self.bridge.flush().await.map_err(|error| error.to_string());
-        }
+        Ok(())
+    }
+
+    async fn store(&self, letter: Message) -> Result<(), String> {
         let answer = self
             .bridge
             .request(letter, TIMEOUT)

@@ -243,11 +243,19 @@ impl<C: Component> JetStream<C> {
         loop {
             loop {
                 let started = self.dispatch.borrow_mut().start();
-                let Some((running, arrived)) = started else { break };
+                let Some((running, mut arrived)) = started else { break };
                 let this = Rc::clone(&self);
                 tokio::task::spawn_local(async move {
-                    this.deliver(&arrived).await;
-                    this.finish(running, &arrived);
+                    let Some(pause) = this.deliver(&arrived).await else {
+                        return this.finish(running, &arrived);
+                    };
+                    // Others may run meanwhile, but for those of its key.
+                    let parked = this.dispatch.borrow_mut().park(running);
+                    this.wake.notify_one();
+                    tokio::time::sleep(pause).await;
+                    arrived.delivery.attempt += 1;
+                    this.dispatch.borrow_mut().unpark(parked, arrived);
+                    this.wake.notify_one();
                 });
             }
             {
