@@ -13,7 +13,7 @@ use mainstay_nats_core::jetstream::ack::Delivery;
 use mainstay_nats_core::jetstream::api::{self, AnswerError, Api, ConsumerInfo, STREAM_NOT_FOUND};
 use mainstay_nats_core::jetstream::kv;
 use mainstay_nats_core::jetstream::pull::{Bounds, Pull, SILENCE, Status};
-use mainstay_nats_core::jetstream::watch::{Change, Progress, Seen, change};
+use mainstay_nats_core::jetstream::watch::{Change, Progress, Seen, change, subjects};
 use mainstay_nats_core::protocol::Message;
 use mainstay_nats_core::subject::Pattern;
 use mainstay_runtime::backoff::Backoff;
@@ -64,6 +64,8 @@ enum WatchError {
     Answer(#[from] AnswerError),
     #[error("there is no bucket {0:?}; create it")]
     NoBucket(String),
+    #[error("several patterns of one bucket need nats-server 2.10; watch all of it, or one pattern")]
+    Filters,
 }
 
 /// A consumer, and what it delivers.
@@ -174,6 +176,9 @@ impl<C: Component> Watcher<C> {
             AnswerError::Api(error) if error.err_code == STREAM_NOT_FOUND => WatchError::NoBucket(bucket.clone()),
             error => error.into(),
         })?;
+        if !info.config.knows_filters(&subjects(bucket, keys)) {
+            return Err(WatchError::Filters);
+        }
         progress.begun(info.num_pending);
         Ok(Source {
             name,

@@ -253,6 +253,23 @@ pub struct ConsumerConfig {
     pub flow_control: bool,
 }
 
+impl ConsumerConfig {
+    /// Lets it deliver what these patterns match; without any, all of the stream.
+    pub fn filter(&mut self, mut patterns: Vec<String>) {
+        // Servers before 2.10 know one only.
+        match patterns.as_mut_slice() {
+            [one] => self.filter_subject = std::mem::take(one),
+            _ => self.filter_subjects = patterns,
+        }
+    }
+
+    /// Whether it delivers what several patterns match and nothing else. A server before 2.10 leaves them out without a
+    /// word, and delivers all of the stream.
+    pub fn knows_filters(&self, patterns: &[String]) -> bool {
+        patterns.len() < 2 || patterns.iter().all(|pattern| self.filter_subjects.contains(pattern))
+    }
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

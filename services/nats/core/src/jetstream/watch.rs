@@ -49,32 +49,34 @@ pub struct Change {
     pub pending: u64,
 }
 
+/// The subjects of keys of a bucket.
+pub fn subjects(bucket: &str, keys: &[Pattern]) -> Vec<String> {
+    keys.iter().map(|keys| kv::subject(bucket, &keys.to_string())).collect()
+}
+
 impl Progress {
     /// A request for a pull consumer that goes on from here: with what comes after the last revision or, as long as the
     /// present values have not all come, with those.
     pub fn consumer(&mut self, bucket: &str, keys: &[Pattern], name: &str) -> Bytes {
         const MINUTE: u64 = 60 * 1_000_000_000;
         self.delivery = 0;
-        let mut subjects: Vec<String> = keys.iter().map(|keys| kv::subject(bucket, &keys.to_string())).collect();
-        let one = if subjects.len() > 1 { None } else { subjects.pop() };
         let (deliver_policy, opt_start_seq) = if self.present {
             ("by_start_sequence", self.revision + 1)
         } else {
             ("last_per_subject", 0)
         };
-        let config = ConsumerConfig {
+        let mut config = ConsumerConfig {
             name: name.to_owned(),
             description: "a watch of mainstay-nats".to_owned(),
             deliver_policy: deliver_policy.to_owned(),
             opt_start_seq,
             ack_policy: "none".to_owned(),
-            filter_subject: one.unwrap_or_default(),
-            filter_subjects: subjects,
             mem_storage: true,
             num_replicas: 1,
             inactive_threshold: 5 * MINUTE,
             ..ConsumerConfig::default()
         };
+        config.filter(subjects(bucket, keys));
         create_consumer(&kv::stream(bucket), &config)
     }
 

@@ -45,6 +45,11 @@ pub(super) enum BindError {
     Push(String, String),
     #[error("consumer {0:?} has the ack policy {1:?}; it must be explicit")]
     AckPolicy(String, String),
+    #[error(
+        "the server has made consumer {0:?} without its filters, of which there may be several from nats-server 2.10 on; \
+         delete it, and set one filter"
+    )]
+    Filters(String),
 }
 
 /// Finds the consumer, or makes it so.
@@ -78,16 +83,22 @@ fn check(consumer: &Consumer, config: &ConsumerConfig) -> Result<Bound, BindErro
     if config.ack_policy != "explicit" {
         return Err(BindError::AckPolicy(consumer.name.clone(), config.ack_policy.clone()));
     }
+    if !config.knows_filters(&filters(consumer)) {
+        return Err(BindError::Filters(consumer.name.clone()));
+    }
     Ok(Bound {
         ack_wait: Duration::from_nanos(config.ack_wait).max(MIN_ACK_WAIT),
         max_deliver: u64::try_from(config.max_deliver).ok().filter(|max| *max > 0),
     })
 }
 
+fn filters(consumer: &Consumer) -> Vec<String> {
+    consumer.filter.iter().map(ToString::to_string).collect()
+}
+
 /// The consumer as it is made. How often a message is delivered is for the service to bound: a server that bounds it too
 /// would leave a message behind whose last delivery a crash has interrupted.
 fn config(consumer: &Consumer) -> ConsumerConfig {
-    let filter = |index: usize| consumer.filter.get(index).map(ToString::to_string);
     let mut config = ConsumerConfig {
         durable_name: consumer.name.clone(),
         name: consumer.name.clone(),
@@ -105,11 +116,7 @@ fn config(consumer: &Consumer) -> ConsumerConfig {
         max_ack_pending: MAX_ACK_PENDING,
         ..ConsumerConfig::default()
     };
-    if consumer.filter.len() > 1 {
-        config.filter_subjects = consumer.filter.iter().map(ToString::to_string).collect();
-    } else {
-        config.filter_subject = filter(0).unwrap_or_default();
-    }
+    config.filter(filters(consumer));
     config
 }
 
@@ -148,5 +155,21 @@ mod tests {
     fn a_consumer_that_was_made_with_a_short_ack_wait_is_kept_to_it() {
         let short = Duration::from_millis(300);
         assert_eq!(check(&consumer(&[]), &made(short)).unwrap().ack_wait, short);
+    }
+
+    #[test]
+    fn filters_that_the_server_does_not_know_are_noticed() {
+        let wanted = consumer(&["orders.eu.>", "orders.us.>"]);
+        let answered = |filters: &[&str]| {
+            let made = ConsumerConfig {
+                filter_subjects: filters.iter().map(|text| (*text).to_owned()).collect(),
+                ..made(Duration::from_secs(30))
+            };
+            check(&wanted, &made).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(answered(&["orders.us.>", "orders.eu.>"]), Ok(()), "in any order");
+        let error = "the server has made consumer \"worker\" without its filters, of which there may be several from \
+                     nats-server 2.10 on; delete it, and set one filter";
+        assert_eq!(answered(&[]), Err(error.to_owned()));
     }
 }
