@@ -215,8 +215,29 @@ fn token(value: &Value) -> Result<String, ConfigError> {
     Ok(text.to_owned())
 }
 
+/// What a consumer is told, and a subscription of core NATS has no use for.
+const OF_CONSUMERS: [&str; 9] = [
+    "ensure",
+    "filter",
+    "deliver",
+    "ack",
+    "ack_wait",
+    "max_deliver",
+    "back_off",
+    "dead_letter",
+    "dead_letter_stored",
+];
+
 fn consumer(settings: &mut Settings, stream: Option<&Value>) -> Result<Option<Consumer>, ConfigError> {
     let name = settings.value("consumer");
+    if stream.is_none()
+        && name.is_none()
+        && let Some(value) = OF_CONSUMERS.iter().find_map(|key| settings.value(key))
+    {
+        return Err(value.error(
+            "is for JetStream subscriptions, those with stream and consumer; core NATS has no acknowledgements",
+        ));
+    }
     let filter = patterns(settings, "filter")?.unwrap_or_default();
     let starts = [
         ("all", StartAt::All),

@@ -217,6 +217,19 @@ const WRONG: &[(&[(&str, &str)], &str)] = &[
         "NATS_WHEN_FULL \"drop-new\": is for core subscriptions; a full JetStream subscription asks for no more messages",
     ),
     (
+        &[("NATS_SUBJECTS", "a"), ("NATS_MAX_DELIVER", "3")],
+        "NATS_MAX_DELIVER \"3\": is for JetStream subscriptions, those with stream and consumer; core NATS has no \
+         acknowledgements",
+    ),
+    (
+        &[(
+            "NATS_SUBSCRIPTIONS",
+            "[[subscription]]\nname = \"a\"\nsubjects = \"b\"\nack_wait = \"5s\"\n",
+        )],
+        "NATS_SUBSCRIPTIONS line 4: ack_wait \"5s\": is for JetStream subscriptions, those with stream and consumer; core \
+         NATS has no acknowledgements",
+    ),
+    (
         &[
             ("NATS_STREAM", "S"),
             ("NATS_CONSUMER", "c"),
