@@ -294,3 +294,6 @@ async fn watch(bridge: &Bridge, interval: Duration, told: &Told) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
