@@ -627,3 +627,25 @@ async fn what_a_bucket_does_not_take_is_told_by_name() {
         "error Error::TooLarge(1048576)"
     );
 }
+
+#[tokio::test]
+async fn a_bucket_of_another_domain_is_used_through_its_prefix() {
+    let config = "jetstream { store_dir: \"$FOLDER/jetstream\", domain: hub }";
+    let server = NatsServer::with_config(config).unwrap();
+    bucket(&jetstream::new(client(&server).await), "settings").await;
+    let workload = service("nats-endpoint", &server)
+        .component("test/nats-caller")
+        .component_with("nats-client", |client| {
+            let environment = &mut client.resources.environment;
+            environment.insert("NATS_JS_DOMAIN".to_owned(), "hub".to_owned());
+        })
+        .environment("NATS_JS_DOMAIN", "hub")
+        .environment("NATS_PUBLISH_ALLOW", "$JS.hub.API.>")
+        .http()
+        .start();
+    ready(&workload).await;
+    let arguments = [("bucket", "settings"), ("key", "colour")];
+    assert_eq!(call(&workload, "/kv/put", &arguments, "red").await, "ok 1");
+    let keys = call(&workload, "/kv/keys", &arguments[..1], "").await;
+    assert_eq!(keys, r#"ok ["colour"]"#);
+}

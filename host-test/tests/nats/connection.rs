@@ -282,3 +282,39 @@ async fn what_is_larger_than_the_server_takes_is_refused_before_it_is_sent() {
     works(&workload, &outside).await;
     assert!(!server.log().contains("Maximum Payload") && !log(&workload).contains("disconnected"));
 }
+
+#[tokio::test]
+async fn a_server_that_is_frozen_while_much_is_published_freezes_nothing_else() {
+    let server = NatsServer::start().unwrap();
+    let variables = [
+        ("NATS_PUBLISH_ALLOW", "out"),
+        ("NATS_PENDING", "64KiB"),
+        ("NATS_PING_INTERVAL", "1s"),
+        ("NATS_TIMEOUT", "200ms"),
+    ];
+    let workload = with(&server, &variables).start();
+    works(&workload, &client(&server).await).await;
+    let mut stream = common::connect(&workload, 4222).await;
+    stream.write_all(b"CONNECT {\"verbose\":false}\r\n").await.unwrap();
+    server.freeze().unwrap();
+    // Until nothing more is taken: what the service has for the server waits in its socket by then.
+    let publish = format!("PUB out 10000\r\n{}\r\n", "x".repeat(10_000));
+    let all = async {
+        loop {
+            stream.write_all(publish.as_bytes()).await.unwrap();
+        }
+    };
+    // Its end is the connection's, when the service gives the server up: what was published may be lost then.
+    let _ = tokio::time::timeout(Duration::from_millis(800), all).await;
+    eventually("it is taken for dead", &workload, async || {
+        log(&workload).contains("gives no sign of life")
+    })
+    .await;
+    for _ in 0..20 {
+        let page = tokio::time::timeout(Duration::from_secs(2), page(&workload, "/readyz"));
+        assert!(page.await.expect("all is frozen").contains("503"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.thaw().unwrap();
+    works(&workload, &client(&server).await).await;
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use mainstay_peers::NatsServer;
 
-use crate::support::{client, count, eventually, handler, log, metric, printed, ready};
+use crate::support::{client, count, eventually, handler, log, loopback_client, metric, printed, ready};
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -357,4 +357,57 @@ async fn what_core_nats_cannot_deliver_again_is_counted_as_failed() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_subscription_that_stops_reading_holds_up_nobody_else() {
+    let server = NatsServer::start().unwrap();
+    let subscriptions = "
+        [[subscription]]
+        name = \"slow\"
+        subjects = \"work\"
+        when_full = \"stop-reading\"
+        concurrency = 1
+        max_messages = 2
+
+        [[subscription]]
+        name = \"quick\"
+        subjects = \"greet\"
+    ";
+    let workload = handler(&server)
+        .environment("NATS_SUBSCRIPTIONS", subscriptions)
+        .environment("NATS_PUBLISH_ALLOW", "out")
+        .environment("NATS_PING_INTERVAL", "1s")
+        .start();
+    ready(&workload).await;
+    let outside = client(&server).await;
+    for n in 0..10 {
+        let slow = headers(&[("Do", "sleep 600")]);
+        outside
+            .publish_with_headers("work", slow, n.to_string().into())
+            .await
+            .unwrap();
+    }
+    outside.flush().await.unwrap();
+    eventually("it is full", &workload, async || {
+        metric(&workload, r#"nats_waiting{subscription="slow"}"#).await >= 2.0
+    })
+    .await;
+    let component = loopback_client(&workload).await;
+    for _ in 0..20 {
+        let both = async {
+            assert_eq!(outside.request("greet", "hello".into()).await.unwrap().payload, "hello");
+            component.publish("out", "".into()).await.unwrap();
+            component.flush().await.unwrap();
+        };
+        tokio::time::timeout(Duration::from_secs(2), both)
+            .await
+            .expect("held up");
+    }
+    assert!(count(&workload, "end work") < 10, "it was not full for long enough");
+    eventually("nothing is lost", &workload, async || {
+        count(&workload, "end work") == 10
+    })
+    .await;
+    assert!(!log(&workload).contains("disconnected"), "{}", log(&workload));
 }

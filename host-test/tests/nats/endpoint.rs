@@ -300,7 +300,143 @@ async fn a_client_that_does_not_read_is_told_so_and_let_go() {
     })
     .await;
     eventually("it is in the log", &workload, async || {
-        log(&workload).contains("client sleepy") && log(&workload).contains("flood")
+        log(&workload).contains("sleepy") && log(&workload).contains("flood")
     })
     .await;
+}
+
+/// Publishes to `flood` until a client that does not read has lost something.
+async fn flood(server: &NatsServer, workload: &Workload) {
+    let outside = client(server).await;
+    let body = "x".repeat(10_000);
+    eventually("it is too slow", workload, async || {
+        for _ in 0..100 {
+            outside.publish("flood", body.clone().into()).await.unwrap();
+        }
+        outside.flush().await.unwrap();
+        metric(workload, "nats_client_dropped_total").await > 0.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_gone_and_handlers_go_on() {
+    let server = NatsServer::start().unwrap();
+    let workload = endpoint(&server, "", "flood")
+        .environment("NATS_SUBJECTS", "greet")
+        .environment("NATS_CLIENT_BUFFER", "64KiB")
+        .start();
+    ready(&workload).await;
+    let mut stream = common::connect(&workload, 4222).await;
+    let said = "CONNECT {\"verbose\":false}\r\nSUB flood 1\r\nPING\r\n";
+    assert!(answer(&mut stream, said, "PONG\r\n").await.ends_with("PONG\r\n"));
+    flood(&server, &workload).await;
+    let outside = client(&server).await;
+    let began = std::time::Instant::now();
+    // Past the farewell that nobody reads.
+    while began.elapsed() < Duration::from_secs(5) {
+        let answer = tokio::time::timeout(Duration::from_secs(2), outside.request("greet", "hello".into()));
+        assert_eq!(answer.await.expect("all is frozen").unwrap().payload, "hello");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    eventually("it is gone", &workload, async || {
+        metric(&workload, "nats_clients").await == 0.0
+    })
+    .await;
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_may_stay_and_loses_what_does_not_fit() {
+    let server = NatsServer::start().unwrap();
+    let workload = endpoint(&server, "", "flood")
+        .environment("NATS_CLIENT_BUFFER", "64KiB")
+        .environment("NATS_SLOW_CONSUMER", "drop")
+        .start();
+    ready(&workload).await;
+    let mut stream = common::connect(&workload, 4222).await;
+    let said = "CONNECT {\"verbose\":false}\r\nSUB flood 1\r\nPING\r\n";
+    assert!(answer(&mut stream, said, "PONG\r\n").await.ends_with("PONG\r\n"));
+    flood(&server, &workload).await;
+    assert_eq!(metric(&workload, "nats_clients").await, 1.0);
+    let told = answer(&mut stream, "UNSUB 1\r\nPING\r\n", "PONG\r\n").await;
+    assert!(told.contains("MSG flood 1 10000\r\n") && told.ends_with("PONG\r\n"));
+    assert!(told.contains("-ERR 'Slow Consumer'\r\n"));
+    assert_eq!(answer(&mut stream, "PING\r\n", "PONG\r\n").await, "PONG\r\n");
+}
+
+#[tokio::test]
+async fn no_more_clients_are_served_at_once_than_there_may_be() {
+    let server = NatsServer::start().unwrap();
+    let workload = endpoint(&server, "", "").environment("NATS_MAX_CLIENTS", "1").start();
+    ready(&workload).await;
+    let mut first = common::connect(&workload, 4222).await;
+    let said = "CONNECT {\"verbose\":false}\r\nPING\r\n";
+    assert!(answer(&mut first, said, "PONG\r\n").await.ends_with("PONG\r\n"));
+    let mut second = common::connect(&workload, 4222).await;
+    let mut greeting = [0; 5];
+    let early = tokio::time::timeout(Duration::from_millis(500), second.read_exact(&mut greeting)).await;
+    assert!(early.is_err(), "{greeting:?}");
+    assert_eq!(metric(&workload, "nats_clients").await, 1.0);
+    drop(first);
+    let greeted = tokio::time::timeout(DEADLINE, second.read_exact(&mut greeting)).await;
+    greeted.unwrap().unwrap();
+    assert_eq!(&greeting, b"INFO ");
+}
+
+#[tokio::test]
+async fn a_reply_for_a_client_without_echo_is_shown_to_nobody_else() {
+    let server = NatsServer::start().unwrap();
+    let workload = endpoint(&server, "ask", ">").start();
+    ready(&workload).await;
+    let outside = client(&server).await;
+    let mut asked = outside.subscribe("ask").await.unwrap();
+    outside.flush().await.unwrap();
+    let [mut quiet, mut curious] = [
+        common::connect(&workload, 4222).await,
+        common::connect(&workload, 4222).await,
+    ];
+    let said = "CONNECT {\"verbose\":false}\r\nSUB > 1\r\nPING\r\n";
+    assert!(answer(&mut curious, said, "PONG\r\n").await.ends_with("PONG\r\n"));
+    let said = "CONNECT {\"verbose\":false,\"echo\":false}\r\nSUB _INBOX.x 1\r\nPUB ask _INBOX.x 0\r\n\r\nPING\r\n";
+    assert!(answer(&mut quiet, said, "PONG\r\n").await.ends_with("PONG\r\n"));
+    let question = asked.next().await.unwrap();
+    outside.publish(question.reply.unwrap(), "secret".into()).await.unwrap();
+    outside.flush().await.unwrap();
+    assert_eq!(
+        answer(&mut quiet, "", "secret\r\n").await,
+        "MSG _INBOX.x 1 6\r\nsecret\r\n"
+    );
+    // Its PONG comes behind all that the server has sent by then.
+    let told = answer(&mut curious, "PUB ask 4\r\nlast\r\nPING\r\n", "PONG\r\n").await;
+    assert!(told.contains("last\r\n") && !told.contains("secret"), "{told}");
+    // Both are counted, and the shared connection alone says whether the service is connected.
+    assert_eq!(metric(&workload, "nats_clients").await, 2.0);
+    assert_eq!(metric(&workload, "nats_connections_total").await, 1.0);
+    drop(quiet);
+    eventually("one is left", &workload, async || {
+        metric(&workload, "nats_clients").await == 1.0
+    })
+    .await;
+    assert_eq!(metric(&workload, "nats_connected").await, 1.0);
+}
+
+#[tokio::test]
+async fn the_server_may_refuse_a_subscription_and_the_connection_goes_on() {
+    let server = NatsServer::with_config("max_subscriptions: 3").unwrap();
+    let workload = endpoint(&server, "", "app.*")
+        .environment("NATS_SUBJECTS", "greet")
+        .start();
+    ready(&workload).await;
+    let mut stream = common::connect(&workload, 4222).await;
+    let said = "CONNECT {\"verbose\":false}\r\nSUB app.1 1\r\nSUB app.2 2\r\nSUB app.3 3\r\nPING\r\n";
+    assert!(answer(&mut stream, said, "PONG\r\n").await.ends_with("PONG\r\n"));
+    eventually("it is said", &workload, async || {
+        metric(&workload, "nats_server_refusals_total").await >= 1.0
+    })
+    .await;
+    let outside = client(&server).await;
+    assert_eq!(outside.request("greet", "hello".into()).await.unwrap().payload, "hello");
+    assert_eq!(metric(&workload, "nats_connections_total").await, 1.0);
+    assert!(log(&workload).contains("maximum subscriptions exceeded"));
 }

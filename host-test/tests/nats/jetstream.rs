@@ -6,7 +6,7 @@ use futures::StreamExt;
 use mainstay_peers::NatsServer;
 
 use crate::common;
-use crate::support::{client, count, eventually, handler, log, page, printed, ready, with_streams};
+use crate::support::{client, count, eventually, handler, log, metric, page, printed, ready, streams_on, with_streams};
 
 fn worker(server: &NatsServer) -> common::Builder {
     handler(server)
@@ -339,5 +339,204 @@ async fn no_more_is_in_flight_than_the_bounds_allow_in_messages_and_in_bytes() {
         count(&workload, "end orders.large"),
         1,
         "larger than the bound, it comes alone"
+    );
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_never_larger_than_the_server_takes() {
+    let config = "jetstream { store_dir: \"$FOLDER/jetstream\" }\nmax_payload: 16384";
+    let (server, context) = streams_on(NatsServer::with_config(config).unwrap()).await;
+    let workload = worker(&server).start();
+    ready(&workload).await;
+    // It fits with the headers that it has, and not with those that say why.
+    let body = "x".repeat(16_250);
+    publish(&context, "orders.big", "reject", &body).await;
+    publish(&context, "orders.small", "reject", "small").await;
+    eventually("both are done", &workload, async || {
+        outstanding(&context).await == (0, 0)
+    })
+    .await;
+    let mut letters = dead_letters(&context).await;
+    letters.sort_by_key(|letter| letter.payload.len());
+    let left_out: Vec<_> = letters
+        .iter()
+        .map(|letter| {
+            let headers = letter.headers.as_ref().unwrap();
+            let left_out = headers
+                .get("Dead-Letter-Left-Out")
+                .map(|value| value.as_str().to_owned());
+            (letter.payload.len(), left_out)
+        })
+        .collect();
+    assert_eq!(left_out, [(0, Some("16250".to_owned())), (5, None)]);
+    let cut = r#"nats_dead_letters_cut_total{subscription="orders"}"#;
+    assert_eq!(metric(&workload, cut).await, 1.0);
+    assert!(!log(&workload).contains("disconnected"), "{}", log(&workload));
+}
+
+#[tokio::test]
+async fn a_consumer_with_a_short_ack_wait_delivers_nothing_twice_from_the_first_message_on() {
+    let (server, context) = with_streams().await;
+    let stream = context.get_stream("ORDERS").await.unwrap();
+    let config = consumer::pull::Config {
+        durable_name: Some("worker".to_owned()),
+        ack_wait: std::time::Duration::from_millis(600),
+        ..consumer::pull::Config::default()
+    };
+    stream.create_consumer(config).await.unwrap();
+    publish(&context, "orders.long", "sleep 3000", "1").await;
+    let workload = worker(&server)
+        .environment("NATS_ENSURE", "false")
+        .environment("NATS_ACK_WAIT", "30s")
+        .start();
+    eventually("it is acknowledged", &workload, async || {
+        count(&workload, "end orders.long") >= 1 && outstanding(&context).await == (0, 0)
+    })
+    .await;
+    assert_eq!(count(&workload, "begin"), 1, "{}", printed(&workload));
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_need_not_be_stored_is_published() {
+    let (server, context) = with_streams().await;
+    let outside = client(&server).await;
+    let mut letters = outside.subscribe("lost.orders").await.unwrap();
+    outside.flush().await.unwrap();
+    let workload = worker(&server)
+        .environment("NATS_DEAD_LETTER", "lost.orders")
+        .environment("NATS_DEAD_LETTER_STORED", "false")
+        .start();
+    ready(&workload).await;
+    publish(&context, "orders.reject", "reject", "1").await;
+    eventually("it is done", &workload, async || outstanding(&context).await == (0, 0)).await;
+    let letter = letters.next().await.unwrap();
+    assert_eq!((&letter.payload[..], letter.reply), (&b"1"[..], None));
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_made_delivers_what_its_filters_say() {
+    let (server, context) = with_streams().await;
+    for subject in ["orders.eu.a", "orders.asia", "orders.us", "orders.eu.b.c"] {
+        publish(&context, subject, "", subject).await;
+    }
+    let workload = worker(&server)
+        .environment("NATS_FILTER", "orders.eu.>,orders.us")
+        .start();
+    ready(&workload).await;
+    eventually("all are done", &workload, async || {
+        count(&workload, "end") == 3 && outstanding(&context).await == (0, 0)
+    })
+    .await;
+    assert_eq!(count(&workload, "begin orders.asia"), 0, "{}", printed(&workload));
+}
+
+#[tokio::test]
+async fn an_older_server_does_not_pass_over_several_filters_in_silence() {
+    let server = NatsServer::older("jetstream { store_dir: \"$FOLDER/jetstream\" }").unwrap();
+    let (server, context) = streams_on(server).await;
+    publish(&context, "orders.asia", "", "1").await;
+    let workload = worker(&server)
+        .environment("NATS_FILTER", "orders.eu.>,orders.us")
+        .start();
+    drop(common::connect(&workload, 8081).await);
+    eventually("it says so", &workload, async || {
+        page(&workload, "/readyz").await.contains("without its filters")
+    })
+    .await;
+    assert_eq!(count(&workload, "begin"), 0);
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_made_begins_where_it_is_told_to() {
+    let (server, context) = with_streams().await;
+    for (subject, body) in [("orders.a", "1"), ("orders.a", "2"), ("orders.b", "3")] {
+        publish(&context, subject, "", body).await;
+    }
+    for (deliver, expected) in [
+        // First of all, while the last one is not one that was deleted.
+        ("last", &["3", "4"][..]),
+        ("all", &["1", "2", "3", "4"]),
+        ("last-per-subject", &["2", "3", "4"]),
+        ("new", &["4"]),
+    ] {
+        let workload = worker(&server)
+            .environment("NATS_CONSUMER", deliver)
+            .environment("NATS_DELIVER", deliver)
+            .start();
+        ready(&workload).await;
+        let sequence = context
+            .publish("orders.c", "4".into())
+            .await
+            .unwrap()
+            .await
+            .unwrap()
+            .sequence;
+        eventually("the last one is done", &workload, async || {
+            count(&workload, "end orders.c") == 1
+        })
+        .await;
+        eventually("all are done", &workload, async || {
+            count(&workload, "end") == expected.len()
+        })
+        .await;
+        let printed = printed(&workload);
+        let mut bodies: Vec<&str> = printed
+            .lines()
+            .filter(|line| line.starts_with("end"))
+            .map(|line| line.rsplit(' ').next().unwrap())
+            .collect();
+        bodies.sort_unstable();
+        assert_eq!(bodies, expected, "{deliver}");
+        // The next consumer finds the stream as this one did.
+        let stream = context.get_stream("ORDERS").await.unwrap();
+        assert!(stream.delete_message(sequence).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_double_acknowledgement_asks_for_an_answer_and_a_single_one_does_not() {
+    let (server, context) = with_streams().await;
+    let outside = client(&server).await;
+    let mut acknowledgements = outside.subscribe("$JS.ACK.>").await.unwrap();
+    outside.flush().await.unwrap();
+    for (ack, asks) in [("single", false), ("double", true)] {
+        let workload = worker(&server).environment("NATS_ACK", ack).start();
+        ready(&workload).await;
+        publish(&context, "orders.a", "", ack).await;
+        let said = loop {
+            let said = acknowledgements.next().await.unwrap();
+            if said.payload == "+ACK" {
+                break said;
+            }
+        };
+        assert_eq!(said.reply.is_some(), asks, "{ack}");
+        eventually("it is done", &workload, async || outstanding(&context).await == (0, 0)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_its_next_attempt_takes_no_place_of_those_that_run() {
+    let (server, context) = with_streams().await;
+    let workload = worker(&server)
+        .environment("NATS_ORDER", "subject")
+        .environment("NATS_CONCURRENCY", "1")
+        .start();
+    ready(&workload).await;
+    let mut headers = HeaderMap::new();
+    headers.insert("Do", "retry 3000");
+    headers.insert("Until", "1");
+    let published = context.publish_with_headers("orders.a", headers, "a1".into());
+    published.await.unwrap().await.unwrap();
+    publish(&context, "orders.a", "", "a2").await;
+    publish(&context, "orders.b", "", "b1").await;
+    eventually("all are done", &workload, async || {
+        outstanding(&context).await == (0, 0)
+    })
+    .await;
+    let printed = printed(&workload);
+    let ends: Vec<&str> = printed.lines().filter(|line| line.starts_with("end")).collect();
+    assert_eq!(
+        ends,
+        ["end orders.b 3/1 b1", "end orders.a 1/2 a1", "end orders.a 2/1 a2"]
     );
 }

@@ -16,6 +16,7 @@ mod dummy;
 #[path = "../../../services/nats/core/tests/malformed/mod.rs"]
 mod malformed;
 
+mod callbacks;
 mod client;
 mod connection;
 mod core;

@@ -11,7 +11,11 @@ use crate::common::{self, Builder, DEADLINE};
 
 /// A server with the streams `ORDERS` (`orders.>`) and `DEAD` (`dead.>`).
 pub(crate) async fn with_streams() -> (NatsServer, jetstream::Context) {
-    let server = NatsServer::with_jetstream().unwrap();
+    streams_on(NatsServer::with_jetstream().unwrap()).await
+}
+
+/// A server with JetStream, with these streams.
+pub(crate) async fn streams_on(server: NatsServer) -> (NatsServer, jetstream::Context) {
     let context = jetstream::new(client(&server).await);
     for (name, subject) in [("ORDERS", "orders.>"), ("DEAD", "dead.>")] {
         let config = stream::Config {

@@ -120,6 +120,15 @@ async fn a_server_without_tls_is_not_spoken_to_where_the_url_wants_it() {
     })
     .await;
     assert_eq!(metric(&workload, "nats_connections_total").await, 0.0);
+    // Nor where whom to trust is said.
+    let folder = tempfile::tempdir().unwrap();
+    let authority = certificates(folder.path(), NAME, false).authority;
+    let workload = with(&server, &[("NATS_CA", &authority)]).start();
+    eventually("it says why", &workload, async || {
+        log(&workload).contains("the server speaks no TLS")
+    })
+    .await;
+    assert_eq!(metric(&workload, "nats_connections_total").await, 0.0);
 }
 
 #[tokio::test]

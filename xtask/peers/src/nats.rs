@@ -148,6 +148,32 @@ impl NatsServer {
         }
     }
 
+    /// Stops it where it is: its sockets stay, and nobody reads them.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn freeze(&self) -> Result<()> {
+        self.kill_with("-STOP")
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn thaw(&self) -> Result<()> {
+        self.kill_with("-CONT")
+    }
+
+    fn kill_with(&self, signal: &str) -> Result<()> {
+        let id = self.child.as_ref().context("nats-server is not running")?.id();
+        let status = Command::new("kill").arg(signal).arg(id.to_string()).status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("kill {signal} {id}: {status}")
+        }
+    }
+
     fn config(&self) -> PathBuf {
         self.folder().join("server.conf")
     }
