@@ -73,8 +73,13 @@ impl ConnectError {
 pub const READ: usize = 64 * 1024;
 
 /// Connects to a server, and presents the service to it.
-pub(crate) async fn connect(settings: &Connection, server: &Server, echo: bool) -> Result<Connected, ConnectError> {
-    let handshake = attempt(settings, server, echo);
+pub(crate) async fn connect(
+    settings: &Connection,
+    dialer: &Dialer,
+    server: &Server,
+    echo: bool,
+) -> Result<Connected, ConnectError> {
+    let handshake = attempt(settings, dialer, server, echo);
     // Dialing is bounded by itself; this bounds a server that accepts and then is silent.
     let limit = settings.timeout * 4;
     tokio::time::timeout(limit, handshake)
@@ -82,8 +87,13 @@ pub(crate) async fn connect(settings: &Connection, server: &Server, echo: bool) 
         .unwrap_or(Err(ConnectError::TimedOut(limit)))
 }
 
-async fn attempt(settings: &Connection, server: &Server, echo: bool) -> Result<Connected, ConnectError> {
-    let plain = Dialer::new(settings.timeout).connect(&server.address.endpoint).await?;
+async fn attempt(
+    settings: &Connection,
+    dialer: &Dialer,
+    server: &Server,
+    echo: bool,
+) -> Result<Connected, ConnectError> {
+    let plain = dialer.connect(&server.address.endpoint).await?;
     let address = plain.peer();
     let mut decoder = Decoder::default();
     let first = |operation| match operation {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mainstay_nats_core::protocol::from_server::{Decoder, ServerInfo, ServerOperation};
 use mainstay_nats_core::protocol::refusal::Refusal;
 use mainstay_runtime::backoff::Backoff;
+use mainstay_runtime::net::Dialer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
@@ -23,6 +24,7 @@ pub struct Link {
     bridge: Rc<Bridge>,
     observer: Rc<dyn Observer>,
     servers: Servers,
+    dialer: Dialer,
     /// Whether own messages come back.
     echo: bool,
 }
@@ -43,6 +45,7 @@ impl Link {
         // Replicas that start together do not all take the same server.
         let servers = Servers::new(&settings.servers, rand::random_range(0..settings.servers.len().max(1)));
         Self {
+            dialer: Dialer::new(settings.timeout),
             settings,
             bridge,
             observer,
@@ -91,7 +94,7 @@ impl Link {
             let Some((server, round)) = self.servers.next() else {
                 return std::future::pending().await;
             };
-            match connect(&self.settings, &server, self.echo).await {
+            match connect(&self.settings, &self.dialer, &server, self.echo).await {
                 Ok(connected) => return connected,
                 Err(error) => {
                     let refused = error.is_refusal();
@@ -187,7 +190,7 @@ impl Link {
             if server.address == than.address {
                 continue;
             }
-            match connect(&self.settings, &server, self.echo).await {
+            match connect(&self.settings, &self.dialer, &server, self.echo).await {
                 Ok(connected) => return Some(connected),
                 Err(error) => {
                     self.observer.not_connected(NotConnected {

@@ -25,7 +25,7 @@ pub struct Connection {
     pub name: String,
     /// What is put in front of inboxes.
     pub inbox_prefix: String,
-    /// How long a connection may take to come about.
+    /// How long a TCP connection to a server may take to come about, by whichever of its addresses.
     pub timeout: Duration,
     /// How often the server is asked for a sign of life.
     pub ping_interval: Duration,
