@@ -235,3 +235,39 @@ fn a_component_that_asks_for_ever_is_given_up() {
         call = conversation.call().unwrap().0;
     }
 }
+
+#[test]
+fn json_of_components_with_line_breaks_is_told_in_one_line() {
+    let pretty = |value: serde_json::Value| model::json(serde_json::to_string_pretty(&value).unwrap()).unwrap();
+    let mut conversation = Conversation::of("2025-11-25", json!({"elicitation": {}}));
+    let mut lines = Vec::new();
+    let mut tool = super::support::tool("pretty", &json!({"type": "object"}), None);
+    tool.input_schema = pretty(json!({"type": "object", "properties": {"a": {"type": "number"}}}));
+    tool.output_schema = Some(pretty(json!({"type": "object"})));
+    tool.meta = Some(pretty(json!({"a": [1, 2]})));
+    conversation.engine.offer(crate::catalogue::Offer {
+        tools: vec![tool],
+        ..crate::catalogue::Offer::default()
+    });
+    conversation.send(&json!({"jsonrpc": "2.0", "id": "l", "method": "tools/list"}));
+    lines.push(conversation.next_line().unwrap());
+    let (call, request) = conversation.begin("c", "tools/call", json!({"name": "pretty"}));
+    let log = pretty(json!({"a": [1, 2]}));
+    conversation
+        .engine
+        .log(&request.token, LogLevel::Error, None, &log)
+        .unwrap();
+    lines.push(conversation.next_line().unwrap());
+    let form = Ask::Form("?".to_owned(), pretty(json!({"type": "object", "properties": {}})));
+    conversation.engine.ask(&request.token, &form).unwrap();
+    lines.push(conversation.next_line().unwrap());
+    let result = model::ToolResult {
+        structured: Some(pretty(json!({"a": 1}))),
+        meta: Some(pretty(json!({"b": {}}))),
+        ..model::ToolResult::default()
+    };
+    conversation.engine.finish(call, Outcome::Done(model::Done::Tool(result)));
+    lines.extend(std::iter::from_fn(|| conversation.next_line()));
+    assert!(lines.len() >= 4, "{lines:?}");
+    assert!(lines.iter().all(|line| !line.contains(['\n', '\r'])), "{lines:?}");
+}

@@ -120,10 +120,15 @@ impl Conversation {
 
     /// The next message from the server.
     pub(super) fn next(&mut self) -> Option<Value> {
+        Some(serde_json::from_str(&self.next_line()?).unwrap())
+    }
+
+    /// The next message from the server, as it is sent.
+    pub(super) fn next_line(&mut self) -> Option<String> {
         match self.engine.take(self.channel, self.taken) {
             Next::Event(event) => {
                 self.taken = event.number;
-                Some(serde_json::from_str(&event.json).unwrap())
+                Some(event.json.to_string())
             }
             Next::Wait | Next::End => None,
         }
