@@ -42,6 +42,8 @@ impl Engine {
         let Some(found) = self.peers.get_mut(&peer) else { return };
         found.seen = now;
         let revision = found.revision();
+        // The channel lasts until all of it is looked at, and ends if nothing of it waits for an answer then.
+        self.hold(channel);
         match incoming {
             Incoming::One(message) => self.message(peer, channel, message, None, headers),
             Incoming::Batch(_) if !revision.is_some_and(crate::revision::Revision::has_batches) => {
@@ -62,6 +64,7 @@ impl Engine {
                 }
             }
         }
+        self.release(peer, channel);
     }
 
     fn message(
@@ -93,19 +96,21 @@ impl Engine {
     }
 
     fn request(&mut self, target: Target, method: &str, params: Params, headers: Option<&RequestHeaders>) {
-        if let Some(channel) = self.channels.get_mut(&target.channel) {
-            channel.pending += 1;
-        }
         let Some(peer) = self.peers.get(&target.peer) else {
             return;
         };
+        if let Err(refused) = peer.check(&target.id, self.settings.calls) {
+            // The id may be another request's: that one goes on.
+            let json = write::error(Some(&target.id), &refused, None);
+            self.deliver(target.channel, target.batch, json, refused.status);
+            return;
+        }
         let legacy = peer.legacy.is_some() || matches!(method, "initialize" | "ping");
-        let done = match peer.check(&target.id, self.settings.calls) {
-            Err(refused) => Err(refused),
-            Ok(()) if headers.is_some() || has_envelope(&params) || !legacy => {
-                self.modern(&target, method, &params, headers)
-            }
-            Ok(()) => self.legacy(&target, method, &params),
+        self.hold(target.channel);
+        let done = if headers.is_some() || has_envelope(&params) || !legacy {
+            self.modern(&target, method, &params, headers)
+        } else {
+            self.legacy(&target, method, &params)
         };
         match done {
             Ok(Reply::Now(result)) => self.settle(&target, write::result(&target.id, &result), 200),
@@ -128,20 +133,33 @@ impl Engine {
 
     /// A request has its answer, or needs none any more.
     pub(super) fn closed(&mut self, target: &Target) {
-        let lasting = self.peers.get_mut(&target.peer).is_some_and(|peer| {
+        if let Some(peer) = self.peers.get_mut(&target.peer) {
             peer.in_flight.remove(&target.id);
-            peer.general == Some(target.channel)
-        });
-        let Some(channel) = self.channels.get_mut(&target.channel) else {
+        }
+        self.release(target.peer, target.channel);
+    }
+
+    /// Something goes on whose answer goes to this channel.
+    fn hold(&mut self, channel: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.pending += 1;
+        }
+    }
+
+    /// It does not any more. A channel that is only for what went on ends with it.
+    fn release(&mut self, peer: PeerId, id: ChannelId) {
+        let found = self.peers.get(&peer);
+        let lasting = found.is_some_and(|peer| peer.general == Some(id));
+        let single = found.is_some_and(|peer| peer.transport == Transport::Single);
+        let Some(channel) = self.channels.get_mut(&id) else {
             return;
         };
         channel.pending = channel.pending.saturating_sub(1);
         if channel.pending == 0 && !lasting {
             channel.end();
-            self.touched.push(target.channel);
-            let single = |peer: &super::Peer| peer.transport == Transport::Single;
-            if self.peers.get(&target.peer).is_some_and(single) {
-                self.peers.remove(&target.peer);
+            self.touched.push(id);
+            if single {
+                self.peers.remove(&peer);
             }
         }
     }

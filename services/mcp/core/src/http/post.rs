@@ -89,7 +89,9 @@ impl Engine {
         };
         let peer = self.session_of(session, identity)?;
         let revision = self.check_version(head, peer)?;
-        if !is_answered(&incoming) {
+        // Those that are not served are told so, whatever is in them.
+        let refused = matches!(incoming, Incoming::Batch(_)) && !revision.has_batches();
+        if !refused && !is_answered(&incoming) {
             let nowhere = 0;
             self.accept(peer, nowhere, incoming, None);
             return Ok(Reply::Done(Response::empty(202)));

@@ -341,3 +341,47 @@ fn the_gate_lets_in_pages_of_this_machine_only() {
     );
     assert_eq!(gate.for_pages(&head("POST", &[("origin", "http://evil.example")])), []);
 }
+
+#[test]
+fn a_batch_is_one_response_when_all_of_it_is_answered() {
+    let mut engine = engine(Settings::default());
+    let id = session(&mut engine, "2025-03-26");
+    let headers = [("mcp-session-id", id.as_str())];
+    let ping = |id: u8| json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+    let pong = |id: u8| json!({"jsonrpc": "2.0", "id": id, "result": {}});
+    let both = stream(post(&mut engine, &headers, &json!([ping(1), ping(2)])));
+    assert_eq!(
+        message(&mut engine, &both, 0),
+        (json!([pong(1), pong(2)]), 200, true),
+        "requests that are answered at once"
+    );
+    let malformed = stream(post(&mut engine, &headers, &json!([7])));
+    let (answer, _, last) = message(&mut engine, &malformed, 0);
+    assert_eq!((&answer[0]["error"]["code"], last), (&json!(-32600), true));
+    let call = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "here"}});
+    let notification = json!({"jsonrpc": "2.0", "method": "notifications/whatever"});
+    while engine.next_action().is_some() {}
+    let mixed = stream(post(&mut engine, &headers, &json!([ping(4), call, 7, notification, ping(4)])));
+    assert_eq!(engine.take(mixed.channel, 0), Next::Wait, "all or nothing");
+    let Some(Action::Call(call, _)) = engine.next_action() else {
+        panic!()
+    };
+    engine.finish(call, Outcome::Done(Done::Tool(ToolResult::default())));
+    let (answers, _, last) = message(&mut engine, &mixed, 0);
+    assert_eq!((answers.as_array().unwrap().len(), last), (4, true), "{answers}");
+    let silent = post(&mut engine, &headers, &json!([notification, notification]));
+    assert_eq!(done(silent).status, 202);
+}
+
+#[test]
+fn a_batch_that_is_not_served_is_refused_and_its_response_ends() {
+    let mut engine = engine(Settings::default());
+    let id = session(&mut engine, "2025-11-25");
+    let headers = [("mcp-session-id", id.as_str())];
+    let notification = json!({"jsonrpc": "2.0", "method": "notifications/whatever"});
+    for batch in [json!([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]), json!([7]), json!([notification])] {
+        let refused = stream(post(&mut engine, &headers, &batch));
+        let (answer, status, last) = message(&mut engine, &refused, 0);
+        assert_eq!((&answer["error"]["code"], status, last), (&json!(-32600), 400, true), "{batch}");
+    }
+}

@@ -166,6 +166,11 @@ fn an_id_in_use_is_refused() {
     let mut conversation = Conversation::of("2025-06-18", json!({}));
     let add = json!({"name": "add", "arguments": {"a": 1, "b": 2}});
     let (call, _) = conversation.begin("x", "tools/call", add.clone());
-    assert_eq!(conversation.request("x", "tools/call", add)["error"]["code"], -32600);
+    assert_eq!(conversation.request("x", "tools/call", add.clone())["error"]["code"], -32600);
     assert_eq!(conversation.finish(call, super::support::sum(3.0))["id"], "x");
+    let (call, _) = conversation.begin("x", "tools/call", add.clone());
+    assert_eq!(conversation.request("x", "tools/call", add)["error"]["code"], -32600);
+    conversation.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "x"}}));
+    let cancelled = conversation.engine.next_action();
+    assert!(matches!(cancelled, Some(Action::Cancel(id)) if id == call), "the first is still known: {cancelled:?}");
 }
