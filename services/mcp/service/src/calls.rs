@@ -44,7 +44,6 @@ pub(crate) async fn run<C: Components>(
                     task.abort();
                     report.cancelled();
                 }
-                hub.forget_dead_asks();
             }
             Action::Answered(ask, answer) => hub.answered(ask, answer),
             Action::Event(event) => report.event(event),

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
 use mainstay_mcp_core::engine::Changed;
@@ -50,12 +50,18 @@ pub(crate) async fn serve<C: Components>(
     Ok(listener.serve(CLIENTS, serve).await)
 }
 
-async fn component<C: Components>(hub: &Hub, asker: &Asker<C>, mut stream: Socket) -> io::Result<()> {
+async fn component<C: Components>(hub: &Hub, asker: &Rc<Asker<C>>, mut stream: Socket) -> io::Result<()> {
     let (mut lines, mut buffer) = (Lines::new(WISH), vec![0; 8 << 10]);
     loop {
         while let Some(line) = lines.next_line() {
             let granted = match &line {
-                Line::Whole(bytes) => grant(hub, asker, bytes).await,
+                Line::Whole(bytes) => {
+                    let granted = grant(hub, asker, bytes);
+                    match unless_hung_up(granted, &mut stream, &mut lines, &mut buffer).await? {
+                        Some(granted) => granted,
+                        None => return Ok(()),
+                    }
+                }
                 Line::TooLong => Err("larger than 16 MiB".to_owned()),
             };
             let mut answer = match granted {
@@ -74,10 +80,30 @@ async fn component<C: Components>(hub: &Hub, asker: &Asker<C>, mut stream: Socke
     }
 }
 
+/// What comes of a wish; nothing if the component hangs up before, as its call has ended then.
+async fn unless_hung_up<T>(
+    granted: impl Future<Output = T>,
+    stream: &mut Socket,
+    lines: &mut Lines,
+    buffer: &mut [u8],
+) -> io::Result<Option<T>> {
+    let mut granted = pin!(granted);
+    tokio::select! {
+        biased;
+        granted = &mut granted => return Ok(Some(granted)),
+        read = stream.read(buffer) => match read? {
+            0 => return Ok(None),
+            // The next wish already. It waits for this one, and what comes after it is not read yet.
+            read => lines.push(buffer.get(..read).unwrap_or_default()),
+        },
+    }
+    Ok(Some(granted.await))
+}
+
 /// What comes of a wish; the error says why nothing does.
 type Granted<'a> = Pin<Box<dyn Future<Output = Result<Value, String>> + 'a>>;
 
-async fn grant<C: Components>(hub: &Hub, asker: &Asker<C>, line: &[u8]) -> Result<Value, String> {
+async fn grant<C: Components>(hub: &Hub, asker: &Rc<Asker<C>>, line: &[u8]) -> Result<Value, String> {
     let wish: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
     let text = |name: &str| wish.get(name).and_then(Value::as_str);
     let required = |name: &str| text(name).ok_or_else(|| format!("{name:?} must be a string"));
@@ -102,7 +128,10 @@ async fn grant<C: Components>(hub: &Hub, asker: &Asker<C>, line: &[u8]) -> Resul
                 "prompts" => Changed::Prompts,
                 other => return Err(format!("{other:?} is no list")),
             };
-            asker.changed(what).await?;
+            let asker = Rc::clone(asker);
+            // It goes on though the component hangs up: clients are to be told all the same.
+            let told = tokio::task::spawn_local(async move { asker.changed(what).await });
+            told.await.map_err(|error| error.to_string())??;
             return Ok(Value::Null);
         }
         other => return Err(format!("{other:?} is nothing that can be done")),
@@ -145,6 +174,6 @@ async fn ask(hub: &Hub, call: &str, wish: &Value) -> Result<Value, String> {
     };
     let asked = hub.with(|engine| engine.ask(call, &question));
     let asked = asked.map_err(|error| error.message)?;
-    let answer = hub.answer(asked).await.map_err(|error| error.message)?;
+    let answer = hub.answer(call, asked).await.map_err(|error| error.message)?;
     Ok(Value::String(answer))
 }

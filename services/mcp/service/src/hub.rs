@@ -61,18 +61,14 @@ impl Hub {
     /// The next message of a channel after a number, when it is there; none at the end of the channel.
     pub(crate) async fn next(&self, channel: ChannelId, after: u64) -> Option<Event> {
         loop {
-            let reader = Rc::clone(self.readers.borrow_mut().entry(channel).or_default());
-            let mut touched = pin!(reader.notified());
-            // From here on nothing is missed.
-            touched.as_mut().enable();
             match self.try_next(channel, after) {
                 Next::Event(event) => return Some(event),
-                Next::End => {
-                    self.readers.borrow_mut().remove(&channel);
-                    return None;
-                }
-                Next::Wait => touched.await,
+                Next::End => return None,
+                Next::Wait => {}
             }
+            // Nothing else runs in between, so nothing is missed.
+            let reader = Reader::of(self, channel);
+            reader.touched.notified().await;
         }
     }
 
@@ -107,10 +103,11 @@ impl Hub {
         }
     }
 
-    /// Waits for the answer of a client.
-    pub(crate) async fn answer(&self, ask: AskId) -> Result<String, RpcError> {
+    /// Waits for the answer of a client to a question of the call that `token` names.
+    pub(crate) async fn answer(&self, token: &str, ask: AskId) -> Result<String, RpcError> {
         let (sender, receiver) = oneshot::channel();
         self.asks.borrow_mut().insert(ask, sender);
+        let _asked = Asked { hub: self, token, ask };
         let gone = |_| RpcError::internal("the client is gone");
         receiver.await.map_err(gone)?
     }
@@ -122,10 +119,43 @@ impl Hub {
             let _ = waiting.send(answer);
         }
     }
+}
 
-    /// Answers that nobody waits for any more are forgotten.
-    pub(crate) fn forget_dead_asks(&self) {
-        self.asks.borrow_mut().retain(|_, waiting| !waiting.is_closed());
+/// Somebody who waits for the next message of a channel. The last one that goes takes the channel's entry along.
+struct Reader<'a> {
+    hub: &'a Hub,
+    channel: ChannelId,
+    touched: Rc<Notify>,
+}
+
+impl<'a> Reader<'a> {
+    fn of(hub: &'a Hub, channel: ChannelId) -> Self {
+        let touched = Rc::clone(hub.readers.borrow_mut().entry(channel).or_default());
+        Self { hub, channel, touched }
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        // The entry's and this one's.
+        if Rc::strong_count(&self.touched) <= 2 {
+            self.hub.readers.borrow_mut().remove(&self.channel);
+        }
+    }
+}
+
+/// A question whose answer somebody waits for. If it does so no more, the client is told.
+struct Asked<'a> {
+    hub: &'a Hub,
+    token: &'a str,
+    ask: AskId,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.hub.asks.borrow_mut().remove(&self.ask).is_some() {
+            self.hub.with(|engine| engine.withdraw(self.token, self.ask));
+        }
     }
 }
 

@@ -32,8 +32,7 @@ impl Engine {
 
     /// Answers a call and forgets it.
     pub(super) fn conclude(&mut self, id: CallId, result: Result<String, RpcError>) {
-        let Some(call) = self.calls.remove(&id) else { return };
-        self.tokens.remove(&call.token);
+        let Some(call) = self.end_call(id) else { return };
         if let Some(task) = &call.task {
             self.end_task(task, result);
             return;

@@ -210,7 +210,6 @@ impl Engine {
         let Some(call) = found.in_flight.get(id).copied() else {
             return;
         };
-        found.asked.retain(|_, question| question.call() != call);
         let target = self.calls.get(&call).and_then(|call| call.target.clone());
         self.drop_call(call);
         if let Some(target) = target {

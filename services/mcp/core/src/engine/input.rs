@@ -24,7 +24,7 @@ use crate::revision::Revision;
 const WAITED_FOR: &str = "input";
 
 impl Question {
-    pub(super) fn call(&self) -> CallId {
+    fn call(&self) -> CallId {
         match self {
             Self::Round(call, _) | Self::Ask(call, _) => *call,
         }
@@ -142,6 +142,58 @@ impl Engine {
                 }
             },
         }
+    }
+
+    /// A component does not wait any more for the answer to a question of [`Engine::ask`].
+    pub fn withdraw(&mut self, token: &str, ask: AskId) {
+        let Some(call) = self.call_of(token).ok().and_then(|id| self.calls.get(&id)) else {
+            return;
+        };
+        let (target, task) = (call.target.clone(), call.task.clone());
+        if let Some(target) = target {
+            self.take_back(&target, |question| matches!(question, Question::Ask(_, other) if *other == ask));
+        }
+        if let Some(task) = task {
+            self.withdraw_in_task(&task, ask);
+        }
+    }
+
+    /// A call has ended: nobody waits for the answers to its questions.
+    pub(super) fn end_questions(&mut self, id: CallId, call: &Call) {
+        let asked = match &call.target {
+            Some(target) => self.take_back(target, |question| question.call() == id),
+            None => Vec::new(),
+        };
+        let asks = asked.into_iter().filter_map(|question| match question {
+            Question::Ask(_, ask) => Some(ask),
+            Question::Round(..) => None,
+        });
+        for ask in asks.chain(call.suspended) {
+            self.unanswered(ask);
+        }
+    }
+
+    /// A component waits for an answer that will not come.
+    pub(super) fn unanswered(&mut self, ask: AskId) {
+        let error = RpcError::request("the call has ended");
+        self.actions.push_back(Action::Answered(ask, Err(error)));
+    }
+
+    /// Forgets questions of a request, and tells the client that they need no answer.
+    fn take_back(&mut self, target: &Target, which: impl Fn(&Question) -> bool) -> Vec<Question> {
+        let Some(peer) = self.peers.get_mut(&target.peer) else {
+            return Vec::new();
+        };
+        let taken: Vec<(i64, Question)> = peer.asked.extract_if(|_, question| which(question)).collect();
+        for (number, _) in &taken {
+            let params = Object::new().with("requestId", number);
+            self.push(
+                target.channel,
+                write::notification("notifications/cancelled", params),
+                200,
+            );
+        }
+        taken.into_iter().map(|(_, question)| question).collect()
     }
 
     /// One more answer of a round is there.

@@ -238,19 +238,17 @@ impl Engine {
 
     /// A connection or a session is over: its calls are dropped, and what waits for it.
     pub fn disconnect(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let calls: Vec<CallId> = std::mem::take(&mut peer.in_flight).into_values().collect();
+        let targets = calls.iter().filter_map(|call| self.calls.get(call)?.target.as_ref());
+        let mut channels: Vec<ChannelId> = targets.map(|target| target.channel).collect();
+        calls.into_iter().for_each(|call| self.drop_call(call));
         let Some(peer) = self.peers.remove(&id) else { return };
         if let Some(session) = &peer.session {
             self.sessions.remove(session);
         }
-        let channels = peer.general.into_iter().chain(peer.streams.iter().copied());
-        let mut channels: Vec<ChannelId> = channels
-            .chain(peer.listens.values().map(|listen| listen.channel))
-            .collect();
-        for call in peer.in_flight.values() {
-            let target = self.calls.get(call).and_then(|call| call.target.as_ref());
-            channels.extend(target.map(|target| target.channel));
-            self.drop_call(*call);
-        }
+        channels.extend(peer.general.into_iter().chain(peer.streams.iter().copied()));
+        channels.extend(peer.listens.values().map(|listen| listen.channel));
         for channel in channels {
             if let Some(mut gone) = self.channels.remove(&channel) {
                 gone.end();
@@ -264,10 +262,17 @@ impl Engine {
 
     /// Forgets a call, and tells the one that works on it.
     fn drop_call(&mut self, id: CallId) {
-        if let Some(call) = self.calls.remove(&id) {
-            self.tokens.remove(&call.token);
+        if self.end_call(id).is_some() {
             self.actions.push_back(Action::Cancel(id));
         }
+    }
+
+    /// Forgets a call, and what it has asked.
+    fn end_call(&mut self, id: CallId) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        self.tokens.remove(&call.token);
+        self.end_questions(id, &call);
+        Some(call)
     }
 
     /// The value of a client's capability, if it has declared it: `elicitation`, or `elicitation/url`.

@@ -134,14 +134,33 @@ impl Engine {
 
     /// What became of a task's call is kept.
     pub(super) fn end_task(&mut self, name: &str, result: Result<String, RpcError>) {
-        let now = self.now;
-        if let Some(task) = self.tasks.get_mut(name) {
-            task.updated = now;
-            task.pending.clear();
-            task.state = match result {
+        self.become_ended(
+            name,
+            match result {
                 Ok(result) => State::Completed(result),
                 Err(error) => State::Failed(object::text(&error)),
-            };
+            },
+        );
+    }
+
+    /// A task ends, and nobody waits for the answers to its questions.
+    fn become_ended(&mut self, name: &str, state: State) {
+        let now = self.now;
+        let Some(task) = self.tasks.get_mut(name) else { return };
+        task.updated = now;
+        task.state = state;
+        for pending in std::mem::take(&mut task.pending).into_values() {
+            if let Who::Component(ask) = pending.who {
+                self.unanswered(ask);
+            }
+        }
+    }
+
+    /// A component of a task's call does not wait for an answer any more.
+    pub(super) fn withdraw_in_task(&mut self, name: &str, ask: AskId) {
+        if let Some(task) = self.tasks.get_mut(name) {
+            task.pending
+                .retain(|_, pending| !matches!(pending.who, Who::Component(other) if other == ask));
         }
     }
 
@@ -243,12 +262,9 @@ impl Engine {
     }
 
     fn cancel_task(&mut self, name: &str) {
-        let now = self.now;
-        let Some(task) = self.tasks.get_mut(name) else { return };
-        if let State::Working(call) = task.state {
-            task.state = State::Cancelled;
-            task.updated = now;
-            task.pending.clear();
+        let state = self.tasks.get(name).map(|task| &task.state);
+        if let Some(&State::Working(call)) = state {
+            self.become_ended(name, State::Cancelled);
             self.drop_call(call);
         }
     }

@@ -271,3 +271,90 @@ fn json_of_components_with_line_breaks_is_told_in_one_line() {
     assert!(lines.len() >= 4, "{lines:?}");
     assert!(lines.iter().all(|line| !line.contains(['\n', '\r'])), "{lines:?}");
 }
+
+/// The questions of components that have no answer any more, among what is to be done.
+fn unanswered(conversation: &mut Conversation) -> Vec<u64> {
+    let actions = std::iter::from_fn(|| conversation.engine.next_action());
+    let unanswered = actions.filter_map(|action| match action {
+        Action::Answered(ask, Err(_)) => Some(ask),
+        _ => None,
+    });
+    unanswered.collect()
+}
+
+#[test]
+fn questions_of_a_call_that_has_ended_are_taken_back() {
+    let ends: [(&str, fn(&mut Conversation, u64)); 3] = [
+        ("it is answered", |conversation, call| conversation.engine.finish(call, text("x"))),
+        ("it is cancelled", |conversation, _| {
+            conversation.send(&json!({
+                "jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "1"},
+            }));
+        }),
+        ("its client goes", |conversation, _| conversation.engine.disconnect(conversation.peer)),
+    ];
+    for (how, end) in ends {
+        let mut conversation = Conversation::of("2025-11-25", json!({"roots": {}}));
+        let (call, request) = conversation.begin("1", "tools/call", json!({"name": "ask"}));
+        let asks = [(); 2].map(|()| conversation.engine.ask(&request.token, &Ask::Roots).unwrap());
+        let asked = [(); 2].map(|()| conversation.next().unwrap()["id"].clone());
+        end(&mut conversation, call);
+        let mut found = unanswered(&mut conversation);
+        found.sort_unstable();
+        assert_eq!(found, asks, "{how}");
+        if how == "its client goes" {
+            continue;
+        }
+        let mut told = [(); 2].map(|()| conversation.next().unwrap());
+        told.sort_by_key(|told| told["params"]["requestId"].as_i64());
+        let cancelled = |id: &serde_json::Value| {
+            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})
+        };
+        assert_eq!(told, [cancelled(&asked[0]), cancelled(&asked[1])], "{how}");
+        // Late: nobody waits for it.
+        conversation.send(&json!({"jsonrpc": "2.0", "id": asked[0], "result": {"roots": []}}));
+        assert!(conversation.engine.next_action().is_none());
+    }
+}
+
+#[test]
+fn questions_of_a_round_are_taken_back_when_the_client_refuses_one() {
+    let mut conversation = Conversation::of("2025-11-25", json!({"roots": {}}));
+    let (call, _) = conversation.begin("1", "tools/call", json!({"name": "ask"}));
+    let asks = ["a", "b"].map(|key| (key.to_owned(), Ask::Roots)).to_vec();
+    let first = conversation.finish(call, Outcome::NeedsInput(NeedsInput { asks, state: None }));
+    let second = conversation.next().unwrap();
+    conversation.send(&json!({"jsonrpc": "2.0", "id": first["id"], "error": {"code": 1, "message": "no"}}));
+    let told = conversation.next().unwrap();
+    assert_eq!(
+        (&told["method"], &told["params"]["requestId"]),
+        (&json!("notifications/cancelled"), &second["id"])
+    );
+    assert_eq!(conversation.next().unwrap()["error"]["code"], -32603);
+}
+
+#[test]
+fn a_question_that_its_component_gave_up_is_taken_back() {
+    let mut conversation = Conversation::of("2025-11-25", json!({"roots": {}}));
+    let (call, request) = conversation.begin("1", "tools/call", json!({"name": "ask"}));
+    let ask = conversation.engine.ask(&request.token, &Ask::Roots).unwrap();
+    let asked = conversation.next().unwrap();
+    conversation.engine.withdraw(&request.token, ask);
+    let told = conversation.next().unwrap();
+    assert_eq!(
+        (&told["method"], &told["params"]["requestId"]),
+        (&json!("notifications/cancelled"), &asked["id"])
+    );
+    assert_eq!(conversation.finish(call, text("x"))["id"], "1");
+    assert!(conversation.engine.next_action().is_none());
+}
+
+#[test]
+fn a_component_whose_client_has_to_ask_again_is_not_kept_waiting_when_its_call_ends() {
+    let mut conversation = Conversation::new();
+    let params = json!({"name": "ask", "_meta": meta(json!({"roots": {}}))});
+    let (call, request) = conversation.begin("1", "tools/call", params);
+    let ask = conversation.engine.ask(&request.token, &Ask::Roots).unwrap();
+    conversation.engine.finish(call, text("late"));
+    assert_eq!(unanswered(&mut conversation), [ask]);
+}

@@ -101,6 +101,19 @@ fn a_cancelled_task_is_dropped_and_stays_cancelled() {
 }
 
 #[test]
+fn a_component_of_a_cancelled_task_does_not_wait_for_an_answer() {
+    let mut conversation = Conversation::new();
+    let (_, token, task) = begun(&mut conversation);
+    let withdrawn = conversation.engine.ask(&token, &Ask::Roots).unwrap();
+    conversation.engine.withdraw(&token, withdrawn);
+    assert_eq!(get(&mut conversation, &task)["status"], "working");
+    let ask = conversation.engine.ask(&token, &Ask::Roots).unwrap();
+    conversation.request("c", "tasks/cancel", json!({"taskId": task, "_meta": patient()}));
+    let answered = conversation.engine.next_action();
+    assert!(matches!(answered, Some(Action::Answered(id, Err(_))) if id == ask), "{answered:?}");
+}
+
+#[test]
 fn a_task_asks_when_the_client_comes_and_goes_on_when_all_is_answered() {
     let mut conversation = Conversation::new();
     let (call, token, task) = begun(&mut conversation);
