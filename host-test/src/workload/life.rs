@@ -127,6 +127,12 @@ async fn supervise(service: &Service, mut budget: Budget, reporter: &Reporter) -
         let Err(failure) = service.run().await else {
             return (Phase::Completed, None);
         };
+        if service.unit().recipe.stdio.was_read() {
+            // Whoever speaks to it by its standard input has to see that it is gone: another life would know nothing of what
+            // was said, and never answer it.
+            let reason = format!("{failure:#} (not restarted: its standard input was read)");
+            return (Phase::Error, Some(reason));
+        }
         let Some(delay) = budget.spend(started.elapsed(), rand::random()) else {
             return (
                 Phase::Error,

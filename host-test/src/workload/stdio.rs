@@ -1,17 +1,18 @@
 //! Where the standard streams of a workload's components lead.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::cli::{self, IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamResult};
 
 /// What the service reads from its standard input. Components have none.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +20,8 @@ pub enum Input {
     /// Nothing: the end at once.
     #[default]
     Empty,
-    /// This process's own.
+    /// This process's own. A service that fails after it has read from it is not restarted: what was read is gone, and whoever
+    /// wrote it would wait for answers that never come.
     Inherit,
     /// These bytes, and then the end. A restarted service reads them again.
     Bytes(Bytes),
@@ -39,6 +41,7 @@ pub enum Output {
 #[derive(Debug, Clone)]
 pub(super) struct Stdio {
     input: Input,
+    inherited: Inherited,
     capture: Option<(Captured, Captured)>,
 }
 
@@ -48,7 +51,16 @@ impl Stdio {
             Output::Inherit => None,
             Output::Capture => Some(Default::default()),
         };
-        Self { input, capture }
+        Self {
+            input,
+            inherited: Inherited::default(),
+            capture,
+        }
+    }
+
+    /// Whether something was read from this process's standard input.
+    pub(super) fn was_read(&self) -> bool {
+        self.inherited.was_read.load(Ordering::Relaxed)
     }
 
     pub(super) fn stdout(&self) -> Option<&Captured> {
@@ -62,7 +74,7 @@ impl Stdio {
     pub(super) fn apply(&self, builder: &mut WasiCtxBuilder, reads_input: bool) {
         match &self.input {
             Input::Inherit if reads_input => {
-                builder.inherit_stdin();
+                builder.stdin(self.inherited.clone());
             }
             Input::Bytes(bytes) if reads_input => {
                 builder.stdin(MemoryInputPipe::new(bytes.clone()));
@@ -73,6 +85,81 @@ impl Stdio {
             None => builder.inherit_stdout().inherit_stderr(),
             Some((stdout, stderr)) => builder.stdout(stdout.clone()).stderr(stderr.clone()),
         };
+    }
+}
+
+/// This process's standard input, which notes whether something was read from it.
+#[derive(Debug, Clone, Default)]
+struct Inherited {
+    was_read: Arc<AtomicBool>,
+}
+
+impl Inherited {
+    fn note(&self, bytes: usize) {
+        if bytes > 0 {
+            self.was_read.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl IsTerminal for Inherited {
+    fn is_terminal(&self) -> bool {
+        cli::stdin().is_terminal()
+    }
+}
+
+impl StdinStream for Inherited {
+    fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
+        Box::new(Noted {
+            stream: Box::into_pin(cli::stdin().async_stream()),
+            by: self.clone(),
+        })
+    }
+
+    fn p2_stream(&self) -> Box<dyn InputStream> {
+        Box::new(Noted {
+            stream: cli::stdin().p2_stream(),
+            by: self.clone(),
+        })
+    }
+}
+
+/// A stream of the standard input.
+struct Noted<S> {
+    stream: S,
+    by: Inherited,
+}
+
+impl AsyncRead for Noted<Pin<Box<dyn AsyncRead + Send + Sync>>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = self.stream.as_mut().poll_read(context, buffer);
+        self.by.note(buffer.filled().len().saturating_sub(before));
+        polled
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Noted<Box<dyn InputStream>> {
+    async fn ready(&mut self) {
+        self.stream.ready().await;
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl InputStream for Noted<Box<dyn InputStream>> {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        let bytes = self.stream.read(size)?;
+        self.by.note(bytes.len());
+        Ok(bytes)
+    }
+
+    async fn cancel(&mut self) {
+        self.stream.cancel().await;
     }
 }
 
