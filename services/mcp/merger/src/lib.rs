@@ -25,7 +25,7 @@ impl Guest for Merger {
             .find(|tool| second.iter().any(|other| other.name == tool.name))
         {
             let (one, other) = names();
-            return Err(Failure::Broken(format!(
+            return Err(Failure::Invalid(format!(
                 "tool {:?} is in {one} and in {other}: rename one, or stand a component before it that does",
                 twice.name
             )));
@@ -34,10 +34,23 @@ impl Guest for Merger {
     }
 
     async fn call_tool(name: String, arguments: String, input: Input, caller: Caller) -> Result<Outcome, Failure> {
-        match below::call_tool(name.clone(), arguments.clone(), input.clone(), caller.clone()).await? {
-            below::Outcome::NotMine => others::call_tool(name, arguments, input, caller).await.map(answered),
-            outcome => Ok(answered(outcome)),
+        match below::call_tool(name.clone(), arguments.clone(), input.clone(), caller.clone()).await {
+            Ok(below::Outcome::NotMine) => {}
+            Ok(outcome) => return Ok(answered(outcome)),
+            // Some say that of a tool that is not theirs. This instance may be the call's own and know no list: only now it
+            // is worth asking for one.
+            Err(failure) if is_below(&name).await => return Err(failure),
+            Err(_) => {}
         }
+        others::call_tool(name, arguments, input, caller).await.map(answered)
+    }
+}
+
+/// Whether the first component lists a tool. One that cannot say so is taken to.
+async fn is_below(name: &str) -> bool {
+    match below::list_tools().await {
+        Ok(tools) => tools.iter().any(|tool| tool.name == name),
+        Err(_) => true,
     }
 }
 
