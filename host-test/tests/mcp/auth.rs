@@ -41,10 +41,15 @@ impl Key {
     }
 
     fn token(&self) -> String {
+        self.token_for("ann", "")
+    }
+
+    fn token_for(&self, subject: &str, scope: &str) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let header = json!({"alg": "EdDSA", "kid": self.id});
         let claims = json!({
-            "iss": "https://issuer.example", "aud": "https://tools.example/mcp", "sub": "ann", "exp": now + 600,
+            "iss": "https://issuer.example", "aud": "https://tools.example/mcp", "sub": subject, "scope": scope,
+            "exp": now + 600,
         });
         let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(&header), part(&claims));
@@ -198,6 +203,76 @@ async fn an_issuer_with_a_foreign_certificate_is_not_believed() {
         .unwrap();
     assert_eq!(issuer.asked(), 0);
     assert_eq!(status(&workload, Some(key.token())).await, 503);
+}
+
+#[tokio::test]
+async fn a_tool_is_told_who_calls_and_who_lacks_its_scopes_does_not_reach_it() {
+    let (issuer, key) = (Issuer::default(), Key::new("a"));
+    issuer.serve(&key);
+    let address = issuer.start(None).await;
+    let url = format!("http://{HOST}:{}/keys?v=1", address.port());
+    let workload = support::everything()
+        .environment("MCP_AUTH_ISSUER", "https://issuer.example")
+        .environment("MCP_AUTH_RESOURCE", "https://tools.example/mcp")
+        .environment("MCP_AUTH_JWKS_URL", &url)
+        .environment("MCP_AUTH_SCOPES", "tools")
+        .environment("MCP_AUTH_TOOL_SCOPES", "who=admin")
+        .with_service(|service| service.resources.allowed_host_loopback_ports.push(address.port()))
+        .with_service(|service| service.resources.allowed_ip_name_lookups.push(HOST.parse().unwrap()))
+        .http()
+        .start();
+    workload
+        .stderr()
+        .unwrap()
+        .wait_for("health: ready", DEADLINE)
+        .await
+        .unwrap();
+    for (subject, scope, tool, expected) in [
+        (
+            "ann",
+            "tools admin",
+            "who",
+            Ok("ann of https://issuer.example: tools admin"),
+        ),
+        (
+            "bob",
+            "tools admin other",
+            "who",
+            Ok("bob of https://issuer.example: tools admin other"),
+        ),
+        ("bob", "tools", "who", Err(403)),
+        ("bob", "admin", "who", Err(403)),
+        (
+            "bob",
+            "tools",
+            "test_simple_text",
+            Ok("This is a simple text response for testing."),
+        ),
+        ("bob", "", "test_simple_text", Err(403)),
+    ] {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({"name": tool, "arguments": {}, "_meta": meta});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+        let token = format!("Bearer {}", key.token_for(subject, scope));
+        let headers = [
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", tool),
+            ("authorization", token.as_str()),
+        ];
+        let exchange = Exchange::begin(workload.http().unwrap(), "POST", &headers, &body).await;
+        match expected {
+            Ok(text) => assert_eq!(
+                exchange.json().await["result"]["content"][0]["text"],
+                text,
+                "{subject} {scope}"
+            ),
+            Err(status) => assert_eq!(exchange.status, status, "{subject} {scope} {tool}"),
+        }
+    }
 }
 
 /// A server's side of TLS, and the authority that vouches for it.

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::common::DEADLINE;
 use crate::support::exchange::Exchange;
-use crate::support::{everything, ready};
+use crate::support::{counted, everything, ready};
 
 const PORT: u16 = 8091;
 
@@ -130,4 +130,25 @@ async fn a_body_over_the_limit_is_refused() {
     let body = format!("\"{}\"", "x".repeat(100_000));
     let exchange = Exchange::begin(workload.http().unwrap(), "POST", &[], &body).await;
     assert_eq!(exchange.status, 413);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_has_cancelled_its_call() {
+    let (workload, addresses) = served().await;
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = json!({"name": "slow_compute", "arguments": {"seconds": 3600}, "_meta": meta});
+    let slow = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+    let headers = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "slow_compute"),
+    ];
+    for (address, cancelled) in addresses.into_iter().zip([1.0, 2.0]) {
+        // It becomes a stream after two seconds, and nobody reads it.
+        drop(Exchange::begin(address, "POST", &headers, &slow).await);
+        counted(&workload, "mcp_cancelled_total", cancelled).await;
+    }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::common::{self, DEADLINE};
+use crate::malformed::CASES;
 use crate::support::{self, Lines, everything, ready, tcp};
 
 const PORT: u16 = 8090;
@@ -149,9 +151,99 @@ async fn a_cancelled_call_is_dropped_and_has_no_answer() {
         .send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "slow"}}))
         .await;
     let call = json!({"name": "test_tool_with_progress", "arguments": {}});
-    // As long as the cancelled one would have taken, and nothing of it comes.
-    let answer = client.request("tools/call", call).await;
+    client
+        .send(&json!({"jsonrpc": "2.0", "id": "next", "method": "tools/call", "params": call}))
+        .await;
+    // It takes as long as the cancelled one would have taken, and nothing of that one comes.
+    let answer = client.next().await;
+    assert_eq!(answer["id"], "next", "{answer}");
     assert!(answer["result"]["content"].is_array(), "{answer}");
+    support::counted(&workload, "mcp_cancelled_total", 1.0).await;
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_answered_on_a_real_connection_and_the_next_is_served() {
+    let workload = with_tcp().start();
+    ready(&workload).await;
+    let mut client = tcp(&workload, PORT).await;
+    assert!(CASES.len() >= 40);
+    for (input, code, id) in CASES {
+        let shown = String::from_utf8_lossy(input);
+        client.send_bytes(&[input, b"\n".as_slice()].concat()).await;
+        let answer = client.next().await;
+        assert_eq!(answer["error"]["code"], *code, "{shown}: {answer}");
+        let expected = id.map(|id| serde_json::from_str::<Value>(id).unwrap());
+        assert_eq!(answer.get("id").cloned(), expected, "{shown}");
+        client
+            .send(&json!({"jsonrpc": "2.0", "id": "p", "method": "ping"}))
+            .await;
+        let answer = client.next().await;
+        assert_eq!(
+            answer,
+            json!({"jsonrpc": "2.0", "id": "p", "result": {}}),
+            "after {shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_ends_the_service_though_a_call_goes_on() {
+    let (mut child, mut client, _folder) = host();
+    client.initialize("2025-11-25").await;
+    let slow = json!({"name": "slow_compute", "arguments": {"seconds": 3600}});
+    client
+        .send(&json!({"jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": slow}))
+        .await;
+    client
+        .send(&json!({"jsonrpc": "2.0", "id": "p", "method": "ping"}))
+        .await;
+    let answer = client.next().await;
+    assert_eq!(answer["id"], "p", "{answer}");
+    drop(client);
+    let status = tokio::time::timeout(DEADLINE, child.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn a_slow_reader_of_the_standard_output_misses_nothing() {
+    let (_child, mut client, _folder) = host();
+    client.initialize("2025-11-25").await;
+    let (input, mut output) = client.into_parts();
+    let id = |number: usize| format!("{number:0>2000}");
+    let count = 3000;
+    let mut writing = tokio::spawn(async move {
+        for number in 0..count {
+            let ping = json!({"jsonrpc": "2.0", "id": id(number), "method": "ping"});
+            output.write_all(format!("{ping}\n").as_bytes()).await.unwrap();
+        }
+        output
+    });
+    // Far more than pipes and the backlog hold: the service waits for its reader, and the writer for the service.
+    let written = tokio::time::timeout(std::time::Duration::from_secs(3), &mut writing).await;
+    assert!(written.is_err(), "the service reads on");
+    let mut lines = input.lines();
+    for number in 0..count {
+        let line = tokio::time::timeout(DEADLINE, lines.next_line())
+            .await
+            .unwrap()
+            .unwrap();
+        let answer: Value = serde_json::from_str(&line.expect("not the end")).unwrap();
+        assert_eq!(answer["id"], id(number));
+    }
+    writing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trap_on_the_standard_streams_ends_the_run_and_the_client_sees_it() {
+    let (mut child, mut client, _folder) = host();
+    client.initialize("2025-11-25").await;
+    let trap = json!({"name": "trap", "arguments": {}});
+    client
+        .send(&json!({"jsonrpc": "2.0", "id": "x", "method": "tools/call", "params": trap}))
+        .await;
+    assert!(client.ended().await, "the trapping call was answered");
+    let status = tokio::time::timeout(DEADLINE, child.wait()).await.unwrap().unwrap();
+    assert!(!status.success(), "{status}");
 }
 
 #[tokio::test]

@@ -18,8 +18,11 @@ mod auth;
 mod chain;
 mod clients;
 mod conformance;
+mod context;
 mod http;
 mod lines;
+#[path = "../../../services/mcp/core/tests/malformed/cases.rs"]
+mod malformed;
 mod rmcp;
 mod support;
 mod wasmcp;

@@ -14,7 +14,7 @@ pub(crate) fn form(message: &str, properties: &Value, required: &[&str]) -> Ques
     })
 }
 
-fn sample(prompt: &str, tokens: u32) -> Question {
+pub(crate) fn sample(prompt: &str, tokens: u32) -> Question {
     let content = json!({ "type": "text", "text": prompt });
     let message = json!({ "role": "user", "content": content });
     Question::Sample(json!({ "messages": [message], "maxTokens": tokens }).to_string())

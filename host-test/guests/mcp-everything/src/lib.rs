@@ -49,10 +49,19 @@ impl Guest for Everything {
 
 impl events::Guest for Everything {
     async fn enabled() -> bool {
-        false
+        std::env::var_os("TELL_EVENTS").is_some()
     }
 
-    async fn deliver(_events: Vec<events::Event>) {}
+    async fn deliver(events: Vec<events::Event>) {
+        for event in events {
+            match event {
+                events::Event::Connected(client) => eprintln!("event: connected {} {}", client.name, client.version),
+                events::Event::Subscribed(to) => eprintln!("event: subscribed {}", to.uri),
+                events::Event::Unsubscribed(from) => eprintln!("event: unsubscribed {}", from.uri),
+                events::Event::Closed(_) => eprintln!("event: closed"),
+            }
+        }
+    }
 }
 
 fn content(block: Block) -> Content {

@@ -55,6 +55,11 @@ pub(crate) fn tools() -> Vec<Tool> {
         ),
         ("trap", "takes its instance down"),
         ("spin", "never ends and never awaits"),
+        ("who", "says who calls"),
+        ("ask_form", "asks the user in the middle of the call"),
+        ("ask_sample", "asks a language model in the middle of the call"),
+        ("change_resources", "says that the resources changed"),
+        ("update_watched", "says that the watched resource changed"),
     ]
     .map(|(name, description)| tool(name, description, &nothing))
     .to_vec();

@@ -33,6 +33,7 @@ spec:
     spec:
       service:
         image: {service}
+        maxRestarts: 10
         localResources: {{environment: {{config: {{MCP_STDIO: 'on'}}}}}}
       components:
         - {{name: everything, image: {everything}}}
@@ -46,6 +47,28 @@ spec:
 /// Waits until the service is ready.
 pub(crate) async fn ready(workload: &Workload) {
     workload.stderr().unwrap().wait_for("ready", DEADLINE).await.unwrap();
+}
+
+/// Waits until a metric without labels has reached a value.
+pub(crate) async fn counted(workload: &Workload, name: &str, expected: f64) {
+    let counted = async {
+        loop {
+            let mut stream = connect(workload, 8081).await;
+            let request = "GET /metrics HTTP/1.1\r\nhost: mcp\r\n\r\n";
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut page = String::new();
+            stream.read_to_string(&mut page).await.unwrap();
+            let value = page
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+            if value == Some(expected) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let counted = tokio::time::timeout(DEADLINE, counted).await;
+    counted.unwrap_or_else(|_| panic!("{name} did not become {expected}"));
 }
 
 /// One end of a conversation, a message a line.
@@ -88,8 +111,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
     }
 
     pub(crate) async fn send_text(&mut self, text: &str) {
-        self.output.write_all(text.as_bytes()).await.unwrap();
+        self.send_bytes(text.as_bytes()).await;
+    }
+
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.output.write_all(bytes).await.unwrap();
         self.output.flush().await.unwrap();
+    }
+
+    /// Both directions, for those who read and write at the same time.
+    pub(crate) fn into_parts(self) -> (BufReader<R>, W) {
+        (self.input, self.output)
     }
 
     pub(crate) async fn send(&mut self, message: &Value) {

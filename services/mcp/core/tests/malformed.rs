@@ -2,91 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "malformed/cases.rs"]
+mod cases;
+
+use cases::CASES;
 use mainstay_mcp_core::channel::Next;
 use mainstay_mcp_core::engine::{Engine, Settings};
 use mainstay_mcp_core::jsonrpc::{Line, Lines};
 use mainstay_mcp_core::seal::Seal;
 use serde_json::{Value, json};
-
-/// Input, the code of the error, and the id that it carries; none where it carries none.
-const CASES: &[(&[u8], i64, Option<&str>)] = &[
-    (b"{", -32700, None),
-    (b"}", -32700, None),
-    (b"nonsense", -32700, None),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"", -32700, None),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}}", -32700, None),
-    (b"{'jsonrpc':'2.0'}", -32700, None),
-    (b"{\"jsonrpc\":\"2.0\",,\"id\":1}", -32700, None),
-    (b"\xff\xfe{}", -32700, None),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"id\":\"\xc3\x28\",\"method\":\"ping\"}",
-        -32700,
-        None,
-    ),
-    (b"{\"a\":\"\x01\"}", -32700, None),
-    (b"{\"a\":\"\\ud800\"}", -32700, None),
-    (b"{\"a\":01}", -32700, None),
-    (b"{\"a\":1e999}", -32700, None),
-    (b"\x00", -32700, None),
-    (b"GET / HTTP/1.1", -32700, None),
-    (b"null", -32600, None),
-    (b"true", -32600, None),
-    (b"1", -32600, None),
-    (b"\"ping\"", -32600, None),
-    (b"[]", -32600, None),
-    (b"[[]]", -32600, None),
-    (b"[1]", -32600, None),
-    (b"{}", -32600, None),
-    (b"{\"id\":1,\"method\":\"ping\"}", -32600, Some("1")),
-    (b"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", -32600, Some("1")),
-    (b"{\"jsonrpc\":2.0,\"id\":1,\"method\":\"ping\"}", -32600, Some("1")),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}", -32600, None),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}", -32600, None),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":true,\"method\":\"ping\"}", -32600, None),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":[1],\"method\":\"ping\"}", -32600, None),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}", -32600, None),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"id\":99999999999999999999,\"method\":\"ping\"}",
-        -32600,
-        None,
-    ),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1}", -32600, Some("1")),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}", -32600, Some("1")),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":null}", -32600, Some("1")),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\",\"params\":[]}",
-        -32602,
-        Some("\"a\""),
-    ),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\",\"params\":null}",
-        -32602,
-        Some("\"a\""),
-    ),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\",\"params\":\"x\"}",
-        -32602,
-        Some("\"a\""),
-    ),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}", -32600, Some("1")),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":\"x\"}", -32600, Some("1")),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"error\":{}}",
-        -32600,
-        Some("1"),
-    ),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":1,\"message\":\"x\"}}",
-        -32600,
-        None,
-    ),
-    (b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\"}", -32602, Some("1")),
-    (
-        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"no/such\"}",
-        -32602,
-        Some("1"),
-    ),
-];
 
 fn answers(engine: &mut Engine, channel: u64, taken: &mut u64) -> Vec<Value> {
     let mut answers = Vec::new();
