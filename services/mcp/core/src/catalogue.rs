@@ -11,6 +11,7 @@ use crate::error::RpcError;
 use crate::headers::{self, Repeated};
 use crate::model::{Prompt, Resource, ResourceTemplate, Tool};
 use crate::object;
+use crate::revision::Revision;
 use crate::schema::Schema;
 
 /// What components offer.
@@ -31,10 +32,18 @@ pub struct Offer {
 pub struct Catalogue {
     tools: BTreeMap<String, CheckedTool>,
     prompts: BTreeSet<String>,
-    lists: BTreeMap<Kind, Vec<String>>,
+    lists: BTreeMap<Kind, Vec<Item>>,
     completions: bool,
     /// Cursors of another one are not taken.
     generation: u32,
+}
+
+/// An item of a list, as clients are told.
+#[derive(Debug)]
+struct Item {
+    json: String,
+    /// Up to 2025-11-25, if that is something else.
+    legacy: Option<String>,
 }
 
 /// A list that clients ask for.
@@ -75,6 +84,13 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+impl Item {
+    fn told(&self, revision: Revision) -> &str {
+        let legacy = self.legacy.as_ref().filter(|_| !revision.is_stateless());
+        legacy.unwrap_or(&self.json)
+    }
+}
+
 impl Kind {
     /// The list that a method asks for.
     pub fn of_method(method: &str) -> Option<Self> {
@@ -110,7 +126,7 @@ impl Catalogue {
         let mut listed = Vec::new();
         for tool in offer.tools {
             match catalogue.add_tool(&tool) {
-                Ok(()) => listed.push(object::text(&tool)),
+                Ok(()) => listed.push(item_of(tool)),
                 Err(problem) => problems.push(format!("tool {:?} is left out: {problem}", tool.name)),
             }
         }
@@ -176,11 +192,11 @@ impl Catalogue {
         self.lists.get(&kind).map_or(0, Vec::len)
     }
 
-    /// A page of at most `size` items, from the beginning or where `cursor` says.
+    /// A page of at most `size` items for clients of a revision, from the beginning or where `cursor` says.
     ///
     /// # Errors
     /// The cursor is none of this catalogue's.
-    pub fn page(&self, kind: Kind, cursor: Option<&str>, size: usize) -> Result<Page, RpcError> {
+    pub fn page(&self, kind: Kind, cursor: Option<&str>, size: usize, revision: Revision) -> Result<Page, RpcError> {
         let items = self.lists.get(&kind).map(Vec::as_slice).unwrap_or_default();
         let start = match cursor {
             None => 0,
@@ -192,7 +208,7 @@ impl Catalogue {
         let end = start.saturating_add(size.max(1)).min(items.len());
         let page = items.get(start..end).unwrap_or_default();
         Ok(Page {
-            items: object::list(page.iter().map(String::as_str)),
+            items: object::list(page.iter().map(|item| item.told(revision))),
             next: (end < items.len()).then(|| self.cursor(kind, end)),
         })
     }
@@ -209,17 +225,23 @@ impl Catalogue {
     }
 }
 
-fn unique<T: Serialize>(
-    what: &str,
-    items: Vec<T>,
-    key: impl Fn(&T) -> &str,
-    problems: &mut Vec<Problem>,
-) -> Vec<String> {
+/// 2025-11-25 §Tool: the output schema is an object's, as structured content is one. From 2026-07-28 on both are any JSON.
+fn item_of(mut tool: Tool) -> Item {
+    let json = object::text(&tool);
+    let output = tool.output_schema.take();
+    let schema = output.and_then(|schema| serde_json::from_str::<Value>(schema.get()).ok());
+    let other = schema.is_some_and(|schema| schema.get("type").and_then(Value::as_str) != Some("object"));
+    let legacy = other.then(|| object::text(&tool));
+    Item { json, legacy }
+}
+
+fn unique<T: Serialize>(what: &str, items: Vec<T>, key: impl Fn(&T) -> &str, problems: &mut Vec<Problem>) -> Vec<Item> {
     let mut known = BTreeSet::new();
     let mut listed = Vec::new();
     for item in &items {
         if known.insert(key(item)) {
-            listed.push(object::text(item));
+            let (json, legacy) = (object::text(item), None);
+            listed.push(Item { json, legacy });
         } else {
             problems.push(format!("{what} {:?} is left out: another has its name", key(item)));
         }
@@ -261,7 +283,9 @@ mod tests {
         assert_eq!(problems, Vec::<String>::new());
         let (mut cursor, mut pages) = (None, Vec::new());
         loop {
-            let page = catalogue.page(Kind::Tools, cursor.as_deref(), 2).unwrap();
+            let page = catalogue
+                .page(Kind::Tools, cursor.as_deref(), 2, Revision::LATEST)
+                .unwrap();
             pages.push(page.items);
             cursor = page.next;
             if cursor.is_none() {
@@ -278,11 +302,20 @@ mod tests {
     fn a_cursor_of_another_list_or_time_is_refused() {
         let tools = || ["a", "b"].map(|name| tool(name, r#"{"type":"object"}"#)).to_vec();
         let (first, _) = catalogue(tools(), 1);
-        let cursor = first.page(Kind::Tools, None, 1).unwrap().next.unwrap();
-        assert!(first.page(Kind::Prompts, Some(&cursor), 1).is_err());
-        assert!(catalogue(tools(), 2).0.page(Kind::Tools, Some(&cursor), 1).is_err());
+        let cursor = first
+            .page(Kind::Tools, None, 1, Revision::LATEST)
+            .unwrap()
+            .next
+            .unwrap();
+        assert!(first.page(Kind::Prompts, Some(&cursor), 1, Revision::LATEST).is_err());
+        assert!(
+            catalogue(tools(), 2)
+                .0
+                .page(Kind::Tools, Some(&cursor), 1, Revision::LATEST)
+                .is_err()
+        );
         for cursor in ["", "invalid", "dG9vbHMgMSA5", "\u{0}"] {
-            let error = first.page(Kind::Tools, Some(cursor), 1).unwrap_err();
+            let error = first.page(Kind::Tools, Some(cursor), 1, Revision::LATEST).unwrap_err();
             assert_eq!(error.code, crate::error::INVALID_PARAMS, "{cursor:?}");
         }
     }
@@ -310,5 +343,26 @@ mod tests {
             problems[2],
             "tool \"list\" is left out: \"type\" of its input schema must be \"object\""
         );
+    }
+
+    #[test]
+    fn an_output_schema_that_is_no_objects_is_not_told_where_structured_content_is_an_object() {
+        let with = |output: &str| {
+            let mut tool = tool("t", r#"{"type":"object"}"#);
+            tool.output_schema = Some(json(output.to_owned()).unwrap());
+            tool
+        };
+        for (output, told) in [
+            (r#"{"type":"object"}"#, true),
+            (r#"{"type":"array"}"#, false),
+            (r#"{"anyOf":[{"type":"object"}]}"#, false),
+        ] {
+            let (catalogue, problems) = catalogue(vec![with(output)], 1);
+            assert_eq!(problems, Vec::<String>::new());
+            for (revision, told) in [(Revision::LATEST_LEGACY, told), (Revision::LATEST, true)] {
+                let page = catalogue.page(Kind::Tools, None, 1, revision).unwrap();
+                assert_eq!(page.items.contains("outputSchema"), told, "{output}");
+            }
+        }
     }
 }

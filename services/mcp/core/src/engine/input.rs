@@ -151,7 +151,10 @@ impl Engine {
         };
         let (target, task) = (call.target.clone(), call.task.clone());
         if let Some(target) = target {
-            self.take_back(&target, |question| matches!(question, Question::Ask(_, other) if *other == ask));
+            self.take_back(
+                &target,
+                |question| matches!(question, Question::Ask(_, other) if *other == ask),
+            );
         }
         if let Some(task) = task {
             self.withdraw_in_task(&task, ask);

@@ -69,7 +69,7 @@ impl Engine {
             Some(Value::String(cursor)) => Some(cursor.as_str()),
             Some(_) => return Err(RpcError::params("\"cursor\" must be a string")),
         };
-        let page = self.catalogue.page(kind, cursor, self.settings.page)?;
+        let page = self.catalogue.page(kind, cursor, self.settings.page, revision)?;
         let object = Object::new()
             .raw(kind.member(), &page.items)
             .with_some("nextCursor", page.next.as_ref());

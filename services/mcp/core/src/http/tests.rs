@@ -361,7 +361,11 @@ fn a_batch_is_one_response_when_all_of_it_is_answered() {
     let call = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "here"}});
     let notification = json!({"jsonrpc": "2.0", "method": "notifications/whatever"});
     while engine.next_action().is_some() {}
-    let mixed = stream(post(&mut engine, &headers, &json!([ping(4), call, 7, notification, ping(4)])));
+    let mixed = stream(post(
+        &mut engine,
+        &headers,
+        &json!([ping(4), call, 7, notification, ping(4)]),
+    ));
     assert_eq!(engine.take(mixed.channel, 0), Next::Wait, "all or nothing");
     let Some(Action::Call(call, _)) = engine.next_action() else {
         panic!()
@@ -379,9 +383,17 @@ fn a_batch_that_is_not_served_is_refused_and_its_response_ends() {
     let id = session(&mut engine, "2025-11-25");
     let headers = [("mcp-session-id", id.as_str())];
     let notification = json!({"jsonrpc": "2.0", "method": "notifications/whatever"});
-    for batch in [json!([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]), json!([7]), json!([notification])] {
+    for batch in [
+        json!([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]),
+        json!([7]),
+        json!([notification]),
+    ] {
         let refused = stream(post(&mut engine, &headers, &batch));
         let (answer, status, last) = message(&mut engine, &refused, 0);
-        assert_eq!((&answer["error"]["code"], status, last), (&json!(-32600), 400, true), "{batch}");
+        assert_eq!(
+            (&answer["error"]["code"], status, last),
+            (&json!(-32600), 400, true),
+            "{batch}"
+        );
     }
 }

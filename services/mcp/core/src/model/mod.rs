@@ -69,7 +69,10 @@ mod tests {
     fn json_of_many_lines_becomes_one_and_texts_stay_as_they_are() {
         for (text, line) in [
             ("{\n  \"b\": [1, 2],\r\n\t\"a\": null\n}\n", r#"{"b":[1,2],"a":null}"#),
-            ("[\n\"two  spaces, a \\\" and a \\\\\", \" \"]", r#"["two  spaces, a \" and a \\"," "]"#),
+            (
+                "[\n\"two  spaces, a \\\" and a \\\\\", \" \"]",
+                r#"["two  spaces, a \" and a \\"," "]"#,
+            ),
             (r#"{"a": "one line"}"#, r#"{"a": "one line"}"#),
         ] {
             assert_eq!(json(text.to_owned()).unwrap().get(), line);

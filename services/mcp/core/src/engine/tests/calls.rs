@@ -266,7 +266,9 @@ fn json_of_components_with_line_breaks_is_told_in_one_line() {
         meta: Some(pretty(json!({"b": {}}))),
         ..model::ToolResult::default()
     };
-    conversation.engine.finish(call, Outcome::Done(model::Done::Tool(result)));
+    conversation
+        .engine
+        .finish(call, Outcome::Done(model::Done::Tool(result)));
     lines.extend(std::iter::from_fn(|| conversation.next_line()));
     assert!(lines.len() >= 4, "{lines:?}");
     assert!(lines.iter().all(|line| !line.contains(['\n', '\r'])), "{lines:?}");
@@ -282,16 +284,23 @@ fn unanswered(conversation: &mut Conversation) -> Vec<u64> {
     unanswered.collect()
 }
 
+/// What ends a call.
+type End = fn(&mut Conversation, u64);
+
 #[test]
 fn questions_of_a_call_that_has_ended_are_taken_back() {
-    let ends: [(&str, fn(&mut Conversation, u64)); 3] = [
-        ("it is answered", |conversation, call| conversation.engine.finish(call, text("x"))),
+    let ends: [(&str, End); 3] = [
+        ("it is answered", |conversation, call| {
+            conversation.engine.finish(call, text("x"))
+        }),
         ("it is cancelled", |conversation, _| {
             conversation.send(&json!({
                 "jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "1"},
             }));
         }),
-        ("its client goes", |conversation, _| conversation.engine.disconnect(conversation.peer)),
+        ("its client goes", |conversation, _| {
+            conversation.engine.disconnect(conversation.peer)
+        }),
     ];
     for (how, end) in ends {
         let mut conversation = Conversation::of("2025-11-25", json!({"roots": {}}));
@@ -307,9 +316,7 @@ fn questions_of_a_call_that_has_ended_are_taken_back() {
         }
         let mut told = [(); 2].map(|()| conversation.next().unwrap());
         told.sort_by_key(|told| told["params"]["requestId"].as_i64());
-        let cancelled = |id: &serde_json::Value| {
-            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})
-        };
+        let cancelled = |id: &serde_json::Value| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
         assert_eq!(told, [cancelled(&asked[0]), cancelled(&asked[1])], "{how}");
         // Late: nobody waits for it.
         conversation.send(&json!({"jsonrpc": "2.0", "id": asked[0], "result": {"roots": []}}));

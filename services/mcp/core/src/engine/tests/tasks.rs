@@ -110,7 +110,10 @@ fn a_component_of_a_cancelled_task_does_not_wait_for_an_answer() {
     let ask = conversation.engine.ask(&token, &Ask::Roots).unwrap();
     conversation.request("c", "tasks/cancel", json!({"taskId": task, "_meta": patient()}));
     let answered = conversation.engine.next_action();
-    assert!(matches!(answered, Some(Action::Answered(id, Err(_))) if id == ask), "{answered:?}");
+    assert!(
+        matches!(answered, Some(Action::Answered(id, Err(_))) if id == ask),
+        "{answered:?}"
+    );
 }
 
 #[test]
