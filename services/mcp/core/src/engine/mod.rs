@@ -40,7 +40,7 @@ use crate::seal::Seal;
 
 pub use call::{CallId, CallRequest, Caller, Identity, Operation, Reference};
 pub use notify::Changed;
-pub use peer::{PeerId, Transport};
+pub use peer::{PeerId, ReaderId, Transport};
 pub use session::{SessionError, Taken};
 pub use settings::Settings;
 

@@ -18,6 +18,9 @@ pub type PeerId = u64;
 /// How long a client lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
+/// Which of the readers of a session's own stream, one after the other.
+pub type ReaderId = u64;
+
     /// As long as a connection: stdio, TCP.
     Connection,
     /// As long as a session of HTTP, up to 2025-11-25.
@@ -37,8 +40,8 @@ pub(super) struct Peer {
     pub(super) session: Option<String>,
     /// Where messages go that belong to no request.
     pub(super) general: Option<ChannelId>,
-    /// Somebody reads from `general`. Connections always do.
-    pub(super) listening: bool,
+    /// Who reads from `general`, if somebody does. Connections always do.
+    pub(super) reader: Option<ReaderId>,
     /// The responses of a session's requests, oldest first, as long as they can be asked for again.
     pub(super) streams: Vec<ChannelId>,
     pub(super) in_flight: HashMap<Id, CallId>,
@@ -88,7 +91,7 @@ impl Peer {
             legacy: None,
             session: None,
             general: None,
-            listening: transport == Transport::Connection,
+            reader: (transport == Transport::Connection).then_some(0),
             streams: Vec::new(),
             in_flight: HashMap::new(),
             listens: BTreeMap::new(),

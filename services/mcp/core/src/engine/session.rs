@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::call::Identity;
 use super::peer::Peer;
-use super::{Engine, PeerId, Transport};
+use super::{Engine, PeerId, ReaderId, Transport};
 use crate::channel::{Channel, ChannelId};
 
 /// So many responses of a session can be asked for again.
@@ -31,6 +31,8 @@ pub struct Taken {
     pub channel: ChannelId,
     /// Read from the message after this one.
     pub after: u64,
+    /// Who reads it now, for [`Engine::released`].
+    pub reader: ReaderId,
 }
 
 impl Engine {
@@ -124,36 +126,38 @@ impl Engine {
 
     /// The session's own stream, which one reads at a time.
     pub(crate) fn own_stream(&mut self, peer: PeerId) -> Result<Taken, SessionError> {
+        let reader = self.next_id();
         let found = self.peers.get_mut(&peer).ok_or(SessionError::Unknown)?;
         let channel = found.general.ok_or(SessionError::NoStream)?;
-        if found.listening {
+        if found.reader.is_some() {
             return Err(SessionError::Taken);
         }
-        found.listening = true;
+        found.reader = Some(reader);
         let after = self.channels.get(&channel).map_or(0, Channel::taken);
-        Ok(Taken { channel, after })
+        Ok(Taken { channel, after, reader })
     }
 
     /// A stream from where a client lost it.
     pub(crate) fn lost_stream(&mut self, peer: PeerId, channel: ChannelId, after: u64) -> Result<Taken, SessionError> {
+        let reader = self.next_id();
         let found = self.peers.get_mut(&peer).ok_or(SessionError::Unknown)?;
         if found.general == Some(channel) {
             // The connection that had it may not know yet that it is gone.
-            found.listening = true;
+            found.reader = Some(reader);
         } else if !found.streams.contains(&channel) {
             return Err(SessionError::NoStream);
         }
         let stream = self.channels.get_mut(&channel).ok_or(SessionError::NoStream)?;
         stream.resume();
-        Ok(Taken { channel, after })
+        Ok(Taken { channel, after, reader })
     }
 
-    /// Nobody reads the session's own stream any more.
-    pub fn released(&mut self, peer: PeerId, channel: ChannelId) {
+    /// A reader of the session's own stream has gone. Another one may have taken it up already.
+    pub fn released(&mut self, peer: PeerId, reader: ReaderId) {
         if let Some(found) = self.peers.get_mut(&peer)
-            && found.general == Some(channel)
+            && found.reader == Some(reader)
         {
-            found.listening = false;
+            found.reader = None;
         }
     }
 
@@ -161,7 +165,7 @@ impl Engine {
     pub(super) fn expire_sessions(&mut self) {
         let oldest = self.now.saturating_sub(self.settings.session_ttl);
         let idle = |peer: &&PeerId| {
-            let idle = |peer: &Peer| peer.seen < oldest && !peer.listening && peer.in_flight.is_empty();
+            let idle = |peer: &Peer| peer.seen < oldest && peer.reader.is_none() && peer.in_flight.is_empty();
             self.peers.get(*peer).is_some_and(idle)
         };
         let idle: Vec<PeerId> = self.sessions.values().filter(idle).copied().collect();

@@ -12,7 +12,7 @@ mod tests;
 use std::rc::Rc;
 
 use crate::channel::ChannelId;
-use crate::engine::{Engine, Identity, PeerId, SessionError, Taken};
+use crate::engine::{Engine, Identity, PeerId, ReaderId, SessionError, Taken};
 use crate::error::RpcError;
 use crate::headers::RequestHeaders;
 use crate::jsonrpc::write;
@@ -61,6 +61,8 @@ pub struct Stream {
     pub channel: ChannelId,
     /// They come after this number.
     pub after: u64,
+    /// Who reads them, where it is a session's own stream.
+    pub reader: ReaderId,
     /// The id of a session that begins with this response.
     pub session: Option<String>,
     /// Clients can ask for what they lost.
@@ -176,7 +178,7 @@ impl Engine {
                 None => Err(SessionError::NoStream),
             },
         };
-        let Taken { channel, after } = taken.map_err(|error| match error {
+        let Taken { channel, after, reader } = taken.map_err(|error| match error {
             SessionError::Taken => refuse(409, &error.to_string()),
             SessionError::Unknown | SessionError::NoStream => refuse(404, &error.to_string()),
         })?;
@@ -184,6 +186,7 @@ impl Engine {
             peer,
             channel,
             after,
+            reader,
             session: None,
             resumable: true,
             primed: revision.has_polling(),

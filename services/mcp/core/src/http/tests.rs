@@ -256,10 +256,16 @@ fn a_sessions_own_stream_is_read_by_one_and_misses_nothing() {
         "notifications/tools/list_changed"
     );
     assert_eq!(done(engine.http(&get, b"", None)).status, 409);
-    engine.released(own.peer, own.channel);
+    engine.released(own.peer, own.reader);
     engine.changed(Changed::Tools);
     let own = stream(engine.http(&get, b"", None));
     assert_eq!(own.after, 1);
+    let last_event = format!("{}-1", own.channel);
+    let resumed = head("GET", &[("mcp-session-id", &id), ("last-event-id", &last_event)]);
+    let resumed = stream(engine.http(&resumed, b"", None));
+    engine.released(own.peer, own.reader);
+    assert_eq!(done(engine.http(&get, b"", None)).status, 409, "the new one reads on");
+    let own = resumed;
     assert_eq!(
         message(&mut engine, &own, 1).0["method"],
         "notifications/tools/list_changed"

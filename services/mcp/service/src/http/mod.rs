@@ -184,10 +184,10 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        let (peer, channel) = (self.stream.peer, self.stream.channel);
+        let (peer, reader) = (self.stream.peer, self.stream.reader);
         self.hub.with(|engine| {
             engine.hung_up(peer);
-            engine.released(peer, channel);
+            engine.released(peer, reader);
         });
     }
 }
