@@ -45,6 +45,8 @@ pub struct Event {
     pub status: u16,
     /// Nothing comes after it.
     pub last: bool,
+    /// It is news of a change, which a client can do without: it is told again with the next one.
+    pub(crate) news: bool,
 }
 
 /// What comes next in a channel.
@@ -75,6 +77,20 @@ impl Channel {
 
     /// Adds a message.
     pub(crate) fn push(&mut self, json: String, status: u16) {
+        self.add(json, status, false);
+    }
+
+    /// Adds news of a change, unless the same waits already. While more than `limit` bytes wait, the oldest news go. How many
+    /// were lost.
+    pub(crate) fn tell(&mut self, json: String, limit: usize) -> u64 {
+        if self.untaken().any(|event| event.news && *event.json == *json) {
+            return 0;
+        }
+        self.add(json, 200, true);
+        self.shed(limit)
+    }
+
+    fn add(&mut self, json: String, status: u16, news: bool) {
         if self.state == State::Ended {
             return;
         }
@@ -85,6 +101,7 @@ impl Channel {
             json: json.into(),
             status,
             last: false,
+            news,
         });
     }
 
@@ -92,7 +109,6 @@ impl Channel {
     pub(crate) fn end(&mut self) {
         self.state = State::Ended;
         if let Some(event) = self.events.back_mut()
-            && event.number == self.last
             && event.number > self.taken
         {
             event.last = true;
@@ -148,17 +164,26 @@ impl Channel {
         }
     }
 
-    /// Drops the oldest messages that nobody took until at most `limit` bytes wait. How many were dropped.
-    pub(crate) fn shed(&mut self, limit: usize) -> u64 {
+    /// Drops the oldest news that nobody took until at most `limit` bytes wait. How many were dropped.
+    fn shed(&mut self, limit: usize) -> u64 {
         let mut dropped = 0;
         while self.waiting > limit
-            && let Some(at) = self.events.iter().position(|event| event.number > self.taken)
+            && let Some(at) = self
+                .events
+                .iter()
+                .position(|event| event.news && event.number > self.taken)
             && let Some(event) = self.events.remove(at)
         {
             self.waiting = self.waiting.saturating_sub(event.json.len());
             dropped += 1;
         }
         dropped
+    }
+
+    /// What nobody took yet, newest first.
+    fn untaken(&self) -> impl Iterator<Item = &Event> {
+        let newest_first = self.events.iter().rev();
+        newest_first.take_while(|event| event.number > self.taken)
     }
 
     /// Bytes that nobody has taken yet.
@@ -178,7 +203,7 @@ impl Channel {
 
     /// Nothing comes, and nothing is left to be taken.
     pub(crate) fn is_done(&self) -> bool {
-        self.state == State::Ended && self.taken == self.last
+        self.state == State::Ended && self.untaken().next().is_none()
     }
 }
 
@@ -234,15 +259,35 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_is_shed_oldest_first() {
+    fn news_that_nobody_takes_are_shed_oldest_first_and_answers_stay() {
         let mut channel = Channel::new(100);
-        channel.push("a".to_owned(), 200);
+        assert_eq!(channel.tell("a".to_owned(), 7), 0);
         assert_eq!(take(&mut channel, 0).unwrap().0, 1);
         for text in ["bb", "cc", "dd"] {
-            channel.push(text.to_owned(), 200);
+            assert_eq!(channel.tell(text.to_owned(), 7), 0);
         }
-        assert_eq!(channel.shed(4), 1);
-        assert_eq!(take(&mut channel, 1).unwrap(), (3, "cc".to_owned(), false));
+        channel.push("answer".to_owned(), 200);
+        assert_eq!(channel.tell("ee".to_owned(), 8), 3);
+        assert_eq!(take(&mut channel, 1).unwrap(), (5, "answer".to_owned(), false));
         assert_eq!(channel.backlog(), 2);
+        assert_eq!(channel.tell("larger than the limit".to_owned(), 8), 2);
+        channel.end();
+        assert!(channel.is_done(), "though the last was lost");
+    }
+
+    #[test]
+    fn news_that_wait_are_not_told_twice() {
+        let mut channel = Channel::new(0);
+        for text in ["a", "b", "a", "b"] {
+            channel.tell(text.to_owned(), 100);
+        }
+        channel.push("a".to_owned(), 200);
+        let told: Vec<_> = (0..3).map_while(|after| take(&mut channel, after)).collect();
+        assert_eq!(
+            told.iter().map(|(_, text, _)| text.as_str()).collect::<Vec<_>>(),
+            ["a", "b", "a"]
+        );
+        channel.tell("a".to_owned(), 100);
+        assert_eq!(take(&mut channel, 3).unwrap().1, "a", "it was taken before");
     }
 }

@@ -45,6 +45,7 @@ mod tests {
             json: "{}".into(),
             status: 200,
             last: false,
+            news: false,
         };
         assert_eq!(event(7, &message, true), "event: message\nid: 7-3\ndata: {}\n\n");
         assert_eq!(event(7, &message, false), "event: message\ndata: {}\n\n");

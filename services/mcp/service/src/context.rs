@@ -131,7 +131,9 @@ async fn grant<C: Components>(hub: &Hub, asker: &Rc<Asker<C>>, line: &[u8]) -> R
             let asker = Rc::clone(asker);
             // It goes on though the component hangs up: clients are to be told all the same.
             let told = tokio::task::spawn_local(async move { asker.changed(what).await });
-            told.await.map_err(|error| error.to_string())??;
+            told.await
+                .map_err(|error| error.to_string())?
+                .map_err(|error| error.to_string())?;
             return Ok(Value::Null);
         }
         other => return Err(format!("{other:?} is nothing that can be done")),
@@ -176,4 +178,110 @@ async fn ask(hub: &Hub, call: &str, wish: &Value) -> Result<Value, String> {
     let asked = asked.map_err(|error| error.message)?;
     let answer = hub.answer(call, asked).await.map_err(|error| error.message)?;
     Ok(Value::String(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::line::Connection;
+    use crate::scripted::{self, Scripted, offered};
+
+    /// A component that asks in the middle of a call, from its client's side and its own.
+    struct Asking {
+        hub: Rc<Hub>,
+        client: Connection,
+        sent: u64,
+        component: Option<TcpStream>,
+        call: u64,
+        serving: tokio::task::JoinHandle<io::Result<()>>,
+    }
+
+    impl Asking {
+        async fn begin() -> Self {
+            let components = Rc::new(Scripted::new(|_| ready(scripted::text("unused"))));
+            let (hub, asker) = offered(&components).await;
+            let client = Connection::open(Rc::clone(&hub));
+            let mut lines = Lines::new(1 << 20);
+            for message in [scripted::initialize(), scripted::call(1)] {
+                client.received(&mut lines, format!("{message}\n").as_bytes()).await;
+            }
+            let (call, token) = loop {
+                if let mainstay_mcp_core::engine::Action::Call(call, request) = hub.action().await {
+                    break (call, request.token.clone());
+                }
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut component = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let serving = tokio::task::spawn_local({
+                let hub = Rc::clone(&hub);
+                async move { super::component(&hub, &asker, stream).await }
+            });
+            let wish = json!({"do": "ask", "call": token, "question": "roots"});
+            component.write_all(format!("{wish}\n").as_bytes()).await.unwrap();
+            let mut asking = Self {
+                hub,
+                client,
+                sent: 0,
+                component: Some(component),
+                call,
+                serving,
+            };
+            while asking.told().await["method"] != "roots/list" {}
+            asking
+        }
+
+        /// What the client is told next.
+        async fn told(&mut self) -> Value {
+            let event = self.hub.next(self.client.channel(), self.sent);
+            let event = tokio::time::timeout(Duration::from_secs(10), event)
+                .await
+                .unwrap()
+                .unwrap();
+            self.sent = event.number;
+            serde_json::from_str(&event.json).unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_component_whose_call_ends_unanswered_is_told_so() {
+        let test = async {
+            let mut asking = Asking::begin().await;
+            let call = asking.call;
+            asking.hub.with(|engine| engine.finish(call, scripted::text("late")));
+            while let Some(action) = asking.hub.with(|engine| engine.next_action()) {
+                if let mainstay_mcp_core::engine::Action::Answered(ask, answer) = action {
+                    asking.hub.answered(ask, answer);
+                }
+            }
+            assert_eq!(asking.told().await["method"], "notifications/cancelled");
+            let (mut answer, mut component) = (vec![0; 1024], asking.component.take().unwrap());
+            let read = component.read(&mut answer).await.unwrap();
+            assert_eq!(&answer[..read], b"{\"refused\":\"the call has ended\"}\n");
+            drop(component);
+            asking.serving.await.unwrap().unwrap();
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test]
+    async fn a_component_that_hangs_up_is_not_waited_for_and_its_question_is_taken_back() {
+        let test = async {
+            let mut asking = Asking::begin().await;
+            drop(asking.component.take());
+            assert_eq!(asking.told().await["method"], "notifications/cancelled");
+            tokio::time::timeout(Duration::from_secs(10), asking.serving)
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
+        };
+        LocalSet::new().run_until(test).await;
+    }
 }

@@ -30,6 +30,8 @@ mod line;
 mod offer;
 mod report;
 mod rotation;
+#[cfg(test)]
+mod scripted;
 pub mod service;
 #[cfg(target_family = "wasm")]
 mod stdio;

@@ -25,17 +25,19 @@ impl Connection {
         Self { hub, peer, channel }
     }
 
-    /// Takes what came. `lines` cuts it.
-    pub(crate) fn received(&self, lines: &mut Lines, bytes: &[u8]) {
-        lines.push(bytes);
-        while let Some(line) = lines.next_line() {
-            self.hub.with(|engine| engine.receive(self.peer, self.channel, &line));
-        }
+    #[cfg(test)]
+    pub(crate) fn channel(&self) -> ChannelId {
+        self.channel
     }
 
-    /// Waits until the client has read most of what it was sent: who does not read is not read from.
-    pub(crate) async fn room(&self) {
-        self.hub.room(self.channel).await;
+    /// Takes what came. `lines` cuts it. Before each line it is waited for until the client has read most of what it was sent:
+    /// who does not read is not read from, and short requests may have long answers.
+    pub(crate) async fn received(&self, lines: &mut Lines, bytes: &[u8]) {
+        lines.push(bytes);
+        while let Some(line) = lines.next_line() {
+            self.hub.room(self.channel).await;
+            self.hub.with(|engine| engine.receive(self.peer, self.channel, &line));
+        }
     }
 
     /// What is to be written next, when there is something; none when the connection is over.
@@ -76,5 +78,45 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.hub.with(|engine| engine.disconnect(self.peer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use serde_json::json;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::scripted::{Scripted, offered, text};
+
+    #[tokio::test]
+    async fn short_requests_with_long_answers_are_read_as_fast_as_the_client_reads() {
+        let test = async {
+            let components = Rc::new(Scripted::new(|_| ready(text("unused"))));
+            let (hub, _) = offered(&components).await;
+            let connection = Connection::open(Rc::clone(&hub));
+            let echo = format!(
+                "{}\n",
+                json!({"jsonrpc": "2.0", "id": "x".repeat(4000), "method": "ping"})
+            );
+            let (mut lines, flood, mut sent, mut answers) = (Lines::new(1 << 20), echo.repeat(1000), 0, 0);
+            let mut most = 0;
+            let reading = connection.received(&mut lines, flood.as_bytes());
+            let writing = async {
+                while let Some(bytes) = connection.next(&mut sent).await {
+                    answers += bytes.iter().filter(|byte| **byte == b'\n').count();
+                    most = most.max(hub.with(|engine| engine.backlog(connection.channel)));
+                    if answers == 1000 {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::join!(reading, writing);
+            assert!(most <= (1 << 20) + 5000, "{most} bytes waited");
+        };
+        LocalSet::new().run_until(test).await;
     }
 }

@@ -1,9 +1,9 @@
 //! Log lines, metrics and events of what happens.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainstay_mcp_core::engine::{Event, Operation};
 use mainstay_mcp_core::model::{Done, Outcome};
@@ -21,8 +21,14 @@ const BATCH: usize = 256;
 /// How long a component may take for a delivery of events before they are given up.
 const DELIVERY: Duration = Duration::from_secs(30);
 
-/// What an event takes at most, roughly: a name and a version, or a URI.
-const EVENT_BYTES: usize = 1024;
+/// The most bytes of events that wait for their delivery. One takes 10 KiB at most.
+const EVENTS: usize = 10 << 20;
+
+/// What an event takes beside its texts, roughly.
+const EVENT: usize = 64;
+
+/// Clients that do not read lose many news a second; one line in this time says it all.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Bounds of the histogram, in seconds.
 const BOUNDS: [f64; 10] = [0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -32,6 +38,10 @@ const BOUNDS: [f64; 10] = [0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0
 pub(crate) struct Report {
     metrics: Registry,
     cancelled: Counter,
+    refused: Counter,
+    lost: Counter,
+    /// When it was logged that something was lost or refused.
+    logged: Cell<Option<Instant>>,
     /// By kind and outcome. Kept here: looking one up costs more than counting.
     calls: RefCell<HashMap<(&'static str, &'static str), Counter>>,
     /// By kind.
@@ -42,10 +52,16 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(context: &Context) -> Rc<Self> {
-        let help = "Calls that their clients cancelled.";
+        let counter = |name, help| context.metrics.counter(name, help, &[]);
         Rc::new(Self {
             metrics: context.metrics.clone(),
-            cancelled: context.metrics.counter("mcp_cancelled_total", help, &[]),
+            cancelled: counter("mcp_cancelled_total", "Calls that their clients cancelled."),
+            refused: counter("mcp_refused_total", "Requests that were refused, as too many went on."),
+            lost: counter(
+                "mcp_notifications_lost_total",
+                "News of changes that were lost, as their clients did not read.",
+            ),
+            logged: Cell::new(None),
             calls: RefCell::default(),
             seconds: RefCell::default(),
             events: OnceCell::new(),
@@ -94,6 +110,30 @@ impl Report {
         self.cancelled.add(1);
     }
 
+    /// A request was refused, as too many go on.
+    pub(crate) fn refused(&self) {
+        self.refused.add(1);
+        if self.may_log() {
+            tracing::warn!("requests are refused: too many go on");
+        }
+    }
+
+    /// News of changes were lost, as their clients do not read.
+    pub(crate) fn lost(&self, count: u64) {
+        self.lost.add(count);
+        if self.may_log() {
+            tracing::warn!("notifications of changes are lost: their clients do not read");
+        }
+    }
+
+    fn may_log(&self) -> bool {
+        let may = self.logged.get().is_none_or(|logged| logged.elapsed() >= LOG_EVERY);
+        if may {
+            self.logged.set(Some(Instant::now()));
+        }
+        may
+    }
+
     /// Something happened to a client.
     pub(crate) fn event(&self, event: Event) {
         match &event {
@@ -103,8 +143,14 @@ impl Report {
             Event::Unsubscribed(client, uri) => tracing::debug!(client, uri, "unsubscribed"),
         }
         if let Some(events) = self.events.get() {
+            let bytes = EVENT
+                + match &event {
+                    Event::Connected(_, name, version) => name.len() + version.len(),
+                    Event::Subscribed(_, uri) | Event::Unsubscribed(_, uri) => uri.len(),
+                    Event::Closed(_) => 0,
+                };
             // A full queue drops its oldest and counts them.
-            let _ = events.try_push(event, EVENT_BYTES);
+            let _ = events.try_push(event, bytes);
         }
     }
 
@@ -113,7 +159,7 @@ impl Report {
         let limits = Limits {
             name: "mcp-events",
             items: 10_000,
-            bytes: 10_000 * EVENT_BYTES,
+            bytes: EVENTS,
             when_full: WhenFull::DropOldest,
         };
         let queue = Queue::new(limits, &self.metrics);

@@ -9,7 +9,7 @@ use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::{Context, Error, supervise};
 
-use crate::calls;
+use crate::calls::{self, Patience};
 use crate::component::Components;
 use crate::config::Configuration;
 use crate::context;
@@ -43,6 +43,7 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
         guard,
         issuer,
         timeout,
+        task_timeout,
         max_in_flight,
         health,
     } = configuration;
@@ -59,7 +60,12 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
     if events.map_err(|error| Error::start(format!("mainstay:mcp/events: {error}")))? {
         report.deliver_to(Rc::clone(&components));
     }
-    tokio::task::spawn_local(calls::run(Rc::clone(&hub), components, callbacks, timeout, report));
+    let patience = Patience {
+        call: timeout,
+        task: task_timeout,
+    };
+    let calls = calls::run(Rc::clone(&hub), components, callbacks, patience, Rc::clone(&report));
+    tokio::task::spawn_local(calls);
 
     let backoff = || Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     let (max_clients, max_message) = (endpoints.max_clients, endpoints.max_message);
@@ -82,8 +88,7 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
     let rotation = issuer
         .zip(keys)
         .map(|(issuer, keys)| Rc::new(Rotation::new(issuer, keys)));
-    let site = Site::new(Rc::clone(&hub), endpoints.gate, guard, rotation.clone(), max_message);
-    let site = Rc::new(site);
+    let site = Rc::new(Site::new(Rc::clone(&hub), guard, rotation.clone(), &endpoints, report));
     if let Some(address) = endpoints.http {
         let site = Rc::clone(&site);
         supervise::spawn("http", backoff(), move || {

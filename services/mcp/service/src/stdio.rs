@@ -25,9 +25,8 @@ pub(crate) async fn serve(hub: Rc<Hub>, max_message: usize) {
     let reading = async {
         let (mut lines, mut buffer) = (Lines::new(max_message), Vec::with_capacity(READ));
         loop {
-            connection.room().await;
             let (status, read) = input.read(buffer).await;
-            connection.received(&mut lines, &read);
+            connection.received(&mut lines, &read).await;
             if matches!(status, StreamResult::Dropped) {
                 return;
             }

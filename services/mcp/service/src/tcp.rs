@@ -45,12 +45,13 @@ async fn client(hub: Rc<Hub>, stream: Socket, max_message: usize) -> io::Result<
     let reading = async {
         let (mut lines, mut buffer) = (Lines::new(max_message), vec![0; READ]);
         loop {
-            connection.room().await;
             let read = input.read(&mut buffer).await?;
             if read == 0 {
                 return Ok(());
             }
-            connection.received(&mut lines, buffer.get(..read).unwrap_or_default());
+            connection
+                .received(&mut lines, buffer.get(..read).unwrap_or_default())
+                .await;
         }
     };
     let mut sent = 0;

@@ -145,6 +145,8 @@ pub(super) struct Progress {
 /// The answers to a round of questions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gathering {
+    /// Milliseconds since 1970. Then the client's time to answer is over.
+    pub(super) until: u64,
     pub(super) missing: usize,
     pub(super) answers: BTreeMap<String, String>,
     pub(super) state: Option<String>,

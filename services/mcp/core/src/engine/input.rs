@@ -62,6 +62,7 @@ impl Engine {
             return Ok(());
         }
         let gathering = Gathering {
+            until: self.now.saturating_add(self.settings.state_ttl),
             missing: needs.asks.len(),
             state: needs.state,
             ..Gathering::default()
@@ -218,6 +219,24 @@ impl Engine {
         call.request.input = gathering.answers.into_iter().collect();
         call.request.state = gathering.state;
         self.actions.push_back(Action::Call(id, Box::new(call.request.clone())));
+    }
+
+    /// Ends calls whose clients did not answer in time. Tasks have a time of their own.
+    pub(super) fn expire_rounds(&mut self) {
+        let late = |call: &Call| {
+            let gathering = call.gathering.as_ref().filter(|_| call.task.is_none());
+            gathering.is_some_and(|gathering| gathering.until < self.now)
+        };
+        let late: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| late(call))
+            .map(|(id, _)| *id)
+            .collect();
+        for call in late {
+            let message = format!("the client has not answered within {} ms", self.settings.state_ttl);
+            self.conclude(call, Err(RpcError::internal(message)));
+        }
     }
 
     /// Takes what a request brings from the round before. Whether that lets another call go on, instead of this one.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::call::Target;
 use super::dispatch::Reply;
 use super::methods::Context;
-use super::peer::Legacy;
+use super::peer::{Legacy, check_text};
 use super::{Engine, Event, Transport};
 use crate::catalogue::Kind;
 use crate::error::RpcError;
@@ -57,7 +57,8 @@ impl Engine {
             .get("capabilities")
             .filter(|capabilities| capabilities.is_object());
         let capabilities = capabilities.ok_or_else(|| RpcError::params("initialize must have \"capabilities\""))?;
-        let client = implementation(params.get("clientInfo"));
+        check_text("\"capabilities\"", &capabilities.to_string())?;
+        let client = implementation(params.get("clientInfo"))?;
         let client = client.ok_or_else(|| RpcError::params("\"clientInfo\" must have a \"name\" and a \"version\""))?;
         if target.batch.is_some() {
             return Err(RpcError::request("initialize must not be part of a batch"));
@@ -96,6 +97,7 @@ impl Engine {
         let uri = uri
             .ok_or_else(|| RpcError::params("\"uri\" must be a string"))?
             .to_owned();
+        check_text("\"uri\"", &uri)?;
         let most = self.settings.subscriptions;
         let Some(legacy) = self.peers.get_mut(&target.peer).and_then(|peer| peer.legacy.as_mut()) else {
             return Ok(Reply::Later);
@@ -140,8 +142,13 @@ impl Engine {
     }
 }
 
-/// Name and version of an `Implementation`.
-pub(super) fn implementation(value: Option<&Value>) -> Option<(String, String)> {
-    let member = |name| value?.get(name)?.as_str().map(str::to_owned);
-    Some((member("name")?, member("version")?))
+/// Name and version of an `Implementation`, if it has both.
+pub(super) fn implementation(value: Option<&Value>) -> Result<Option<(String, String)>, RpcError> {
+    let member = |name| value?.get(name)?.as_str();
+    let Some((name, version)) = member("name").zip(member("version")) else {
+        return Ok(None);
+    };
+    check_text("the client's \"name\"", name)?;
+    check_text("the client's \"version\"", version)?;
+    Ok(Some((name.to_owned(), version.to_owned())))
 }

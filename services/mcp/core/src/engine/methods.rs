@@ -173,6 +173,12 @@ impl Engine {
         if context.revision.is_stateless() && self.retried(target, &mut call, params)? {
             return Ok(Reply::Later);
         }
+        let most = self.settings.all_calls;
+        if self.calls.len() >= most {
+            self.actions.push_back(Action::Refused);
+            let error = RpcError::internal(format!("{most} calls go on, the most of all clients: try again later"));
+            return Err(error.with_status(503));
+        }
         let id = self.next_id();
         if let Some(peer) = self.peers.get_mut(&target.peer) {
             peer.in_flight.insert(target.id.clone(), id);

@@ -94,6 +94,10 @@ pub enum Action {
     Answered(AskId, Result<String, RpcError>),
     /// Something that components may want to know.
     Event(Event),
+    /// Count: a request was refused, as too many go on.
+    Refused,
+    /// Count: so many news of changes were lost, as their clients do not read.
+    Lost(u64),
 }
 
 /// What happened to a client.
@@ -131,15 +135,21 @@ impl Engine {
         }
     }
 
-    /// Tells the time, in milliseconds since 1970. Now and then, ends sessions that were idle for too long and forgets tasks
-    /// that nobody came for.
+    /// Tells the time, in milliseconds since 1970. Now and then, ends sessions that were idle for too long, tasks whose time is
+    /// over, and calls whose clients do not answer.
     pub fn tick(&mut self, now: u64) {
         self.now = now;
         if now.abs_diff(self.swept) >= SWEEP {
             self.swept = now;
             self.expire_sessions();
             self.expire_tasks();
+            self.expire_rounds();
         }
+    }
+
+    /// Whether [`Engine::tick`] has to be called though nothing else happens: something may come to its end by that.
+    pub fn waits(&self) -> bool {
+        !self.tasks.is_empty() || !self.calls.is_empty()
     }
 
     /// Takes what components offer now. What is wrong with it is left out and returned.

@@ -9,7 +9,7 @@ use super::call::Target;
 use super::dispatch::Reply;
 use super::legacy::implementation;
 use super::methods::Context;
-use super::peer::Listen;
+use super::peer::{Listen, check_text};
 use super::{Engine, Event, Transport};
 use crate::catalogue::Kind;
 use crate::error::RpcError;
@@ -123,6 +123,7 @@ impl Engine {
             }
             Some(_) => return Err(RpcError::params("\"resourceSubscriptions\" must be a list of strings")),
         };
+        uris.iter().try_for_each(|uri| check_text("a URI", uri))?;
         let (resources, most) = (self.catalogue.offers(Kind::Resources), self.settings.subscriptions);
         if uris.len() > most {
             return Err(RpcError::params(format!("more than {most} resources at once")));
@@ -183,6 +184,8 @@ fn envelope(method: &str, params: &Params, headers: Option<&RequestHeaders>) -> 
     let version = version.ok_or_else(|| malformed(&format!("{VERSION:?} must be a string")))?;
     let capabilities = meta.get(CAPABILITIES).filter(|capabilities| capabilities.is_object());
     let capabilities = capabilities.ok_or_else(|| malformed(&format!("{CAPABILITIES:?} must be an object")))?;
+    check_text(CAPABILITIES, &capabilities.to_string()).map_err(|error| malformed(&error.message))?;
+    let client = implementation(meta.get(CLIENT)).map_err(|error| malformed(&error.message))?;
     if let Some(headers) = headers {
         headers.check(version, method, params)?;
     }
@@ -199,7 +202,7 @@ fn envelope(method: &str, params: &Params, headers: Option<&RequestHeaders>) -> 
     Ok(Context {
         revision,
         capabilities: Rc::new(capabilities.clone()),
-        client: implementation(meta.get(CLIENT)),
+        client,
         log_level,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::modern::tagged;
 use super::peer::{Listen, Peer};
-use super::{Engine, Transport};
+use super::{Action, Engine, Transport};
 use crate::channel::ChannelId;
 use crate::error::RpcError;
 use crate::jsonrpc::write;
@@ -142,18 +142,22 @@ impl Engine {
             if session_wants(peer)
                 && let Some(general) = peer.general
             {
-                messages.push((general, write::notification(method, params.clone()), peer.listening));
+                messages.push((general, write::notification(method, params.clone())));
             }
             for (id, listen) in peer.listens.iter().filter(|(_, listen)| stream_wants(listen)) {
                 let params = tagged(id).members(&params.clone().end());
-                messages.push((listen.channel, write::notification(method, params), true));
+                messages.push((listen.channel, write::notification(method, params)));
             }
         }
-        for (channel, message, read) in messages {
-            self.push(channel, message, 200);
-            if !read && let Some(channel) = self.channels.get_mut(&channel) {
-                channel.shed(self.settings.keep);
+        let mut lost = 0;
+        for (channel, message) in messages {
+            if let Some(found) = self.channels.get_mut(&channel) {
+                lost += found.tell(message, self.settings.keep);
+                self.touched.push(channel);
             }
+        }
+        if lost > 0 {
+            self.actions.push_back(Action::Lost(lost));
         }
     }
 

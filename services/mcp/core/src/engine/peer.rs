@@ -12,15 +12,18 @@ use crate::jsonrpc::Id;
 use crate::model::LogLevel;
 use crate::revision::Revision;
 
+/// Bytes of each text that is kept for a client beyond a call: its name, its capabilities, what it subscribes to.
+const TEXT: usize = 4 << 10;
+
 /// Which client, as far as it can be told apart.
 pub type PeerId = u64;
+
+/// Which of the readers of a session's own stream, one after the other.
+pub type ReaderId = u64;
 
 /// How long a client lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-/// Which of the readers of a session's own stream, one after the other.
-pub type ReaderId = u64;
-
     /// As long as a connection: stdio, TCP.
     Connection,
     /// As long as a session of HTTP, up to 2025-11-25.
@@ -106,6 +109,9 @@ impl Peer {
 
     /// Whether another request may begin.
     pub(super) fn check(&self, id: &Id, calls: usize) -> Result<(), RpcError> {
+        if let Id::Text(text) = id {
+            check_text("\"id\"", text).map_err(|wrong| RpcError::request(wrong.message))?;
+        }
         if self.in_flight.contains_key(id) || self.listens.contains_key(id) {
             return Err(RpcError::request(format!("id {id} is in use")));
         }
@@ -116,4 +122,13 @@ impl Peer {
         }
         Ok(())
     }
+}
+
+/// Whether a text is short enough to be kept for a client.
+pub(super) fn check_text(what: &str, text: &str) -> Result<(), RpcError> {
+    if text.len() > TEXT {
+        let length = text.len();
+        return Err(RpcError::params(format!("{what} has {length} bytes: {TEXT} at most")));
+    }
+    Ok(())
 }

@@ -28,7 +28,8 @@ pub struct Settings {
     pub read_ttl: u64,
     /// Whether lists are the same for everybody, so that caches may share them.
     pub public: bool,
-    /// How long state that goes through the client is good, in milliseconds.
+    /// How long state that goes through the client is good, and how long a client may take to answer the questions of a
+    /// call, in milliseconds.
     pub state_ttl: u64,
     /// How long a session may be idle, in milliseconds.
     pub session_ttl: u64,
@@ -38,11 +39,16 @@ pub struct Settings {
     pub calls: usize,
     /// Subscriptions of one client: resources, or streams of notifications.
     pub subscriptions: usize,
-    /// Bytes that a session keeps for a client that lost a connection.
+    /// Calls of all clients at once, those that wait for room or for an answer of their client among them.
+    pub all_calls: usize,
+    /// Bytes that a session keeps for a client that lost a connection, and that may wait for a client before news of changes
+    /// are lost.
     pub keep: usize,
     /// Tasks that are remembered at once.
     pub tasks: usize,
-    /// How long a task is remembered, in milliseconds.
+    /// Of these, tasks of one user who is known by a token.
+    pub own_tasks: usize,
+    /// How long a task is remembered, in milliseconds. One that goes on for longer is dropped.
     pub task_ttl: u64,
     /// How often one call may ask for input before it is given up.
     pub rounds: u32,
@@ -67,8 +73,10 @@ impl Default for Settings {
             sessions: 1000,
             calls: 64,
             subscriptions: 100,
+            all_calls: 1000,
             keep: 1 << 20,
             tasks: 1000,
+            own_tasks: 100,
             task_ttl: 3_600_000,
             rounds: 16,
         }

@@ -25,11 +25,14 @@ pub(super) const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 /// How often clients should ask, in milliseconds.
 const POLL: u64 = 500;
 
+/// Issuer and subject of a token.
+type Owner = (String, String);
+
 /// A call that goes on without a request.
 #[derive(Debug)]
 pub(super) struct Task {
     /// Whose it is: nobody else is told of it.
-    owner: Option<(String, String)>,
+    owner: Option<Owner>,
     /// Milliseconds since 1970.
     created: u64,
     updated: u64,
@@ -87,13 +90,14 @@ impl Engine {
             && knows_tasks(&caller.capabilities)
             && call.task.is_none()
             && call.target.is_some();
-        if !wanted || !self.has_room_for_a_task() {
+        let owner = owner(caller.identity.as_deref());
+        if !wanted || !self.has_room_for_a_task(owner.as_ref()) {
             return;
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         let name = format!("{:032x}", rand::random::<u128>());
         let task = Task {
-            owner: owner(call.request.caller.identity.as_deref()),
+            owner,
             created: self.now,
             updated: self.now,
             state: State::Working(id),
@@ -109,17 +113,21 @@ impl Engine {
         }
     }
 
-    /// Whether another task may begin; an old one that has ended goes for it if it must.
-    fn has_room_for_a_task(&mut self) -> bool {
-        if self.tasks.len() < self.settings.tasks {
-            return true;
-        }
-        let ended = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| !matches!(task.state, State::Working(_)));
-        let oldest = ended.min_by_key(|(_, task)| task.updated).map(|(name, _)| name.clone());
-        oldest.is_some_and(|oldest| self.tasks.remove(&oldest).is_some())
+    /// Whether another task may begin. None has to go for it: each is there for as long as its client was told.
+    fn has_room_for_a_task(&self, owner: Option<&Owner>) -> bool {
+        // Those whom no token names cannot be told apart, and share what there is.
+        let own = |owner| {
+            self.tasks
+                .values()
+                .filter(|task| task.owner.as_ref() == Some(owner))
+                .count()
+        };
+        self.tasks.len() < self.settings.tasks && owner.is_none_or(|owner| own(owner) < self.settings.own_tasks)
+    }
+
+    /// Whether a call goes on as a task: then it may take longer than a request.
+    pub fn is_task(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.task.is_some())
     }
 
     fn describe(&self, object: Object, name: &str, task: &Task) -> Object {
@@ -149,7 +157,13 @@ impl Engine {
         let Some(task) = self.tasks.get_mut(name) else { return };
         task.updated = now;
         task.state = state;
-        for pending in std::mem::take(&mut task.pending).into_values() {
+        let pending = std::mem::take(&mut task.pending);
+        self.no_answers(pending);
+    }
+
+    /// Components do not wait any more for answers to these questions.
+    fn no_answers(&mut self, pending: BTreeMap<String, Pending>) {
+        for pending in pending.into_values() {
             if let Who::Component(ask) = pending.who {
                 self.unanswered(ask);
             }
@@ -269,15 +283,20 @@ impl Engine {
         }
     }
 
-    /// Forgets tasks that have ended and whose time is over.
+    /// Forgets tasks whose time is over, and drops the calls of those that still go on.
     pub(super) fn expire_tasks(&mut self) {
         let oldest = self.now.saturating_sub(self.settings.task_ttl);
-        self.tasks
-            .retain(|_, task| task.created >= oldest || matches!(task.state, State::Working(_)));
+        let old = self.tasks.extract_if(.., |_, task| task.created < oldest);
+        for (_, task) in old.collect::<Vec<_>>() {
+            self.no_answers(task.pending);
+            if let State::Working(call) = task.state {
+                self.drop_call(call);
+            }
+        }
     }
 }
 
-fn owner(identity: Option<&Identity>) -> Option<(String, String)> {
+fn owner(identity: Option<&Identity>) -> Option<Owner> {
     identity.map(|identity| (identity.issuer.clone(), identity.subject.clone()))
 }
 

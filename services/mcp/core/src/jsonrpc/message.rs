@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use super::Id;
 use crate::error::{PARSE_ERROR, RpcError};
 
+/// No batch has more messages: each is answered, and a few bytes would ask for a lot.
+const BATCH: usize = 100;
+
 /// The parameters of a request or a notification.
 pub type Params = Map<String, Value>;
 
@@ -13,7 +16,7 @@ pub type Params = Map<String, Value>;
 pub enum Incoming {
     /// One message.
     One(Result<Message, Malformed>),
-    /// An array of at least one.
+    /// An array of at least one and at most a hundred.
     Batch(Vec<Result<Message, Malformed>>),
 }
 
@@ -78,6 +81,10 @@ pub fn parse(bytes: &[u8]) -> Incoming {
     };
     match value {
         Value::Array(values) if values.is_empty() => Incoming::One(Err(Malformed::new(None, "an empty batch"))),
+        Value::Array(values) if values.len() > BATCH => {
+            let what = format!("a batch of {} messages: {BATCH} at most", values.len());
+            Incoming::One(Err(Malformed::new(None, what)))
+        }
         Value::Array(values) => Incoming::Batch(values.into_iter().map(message).collect()),
         value => Incoming::One(message(value)),
     }

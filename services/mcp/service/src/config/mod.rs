@@ -22,6 +22,12 @@ use mainstay_runtime::health;
 pub use endpoint::Endpoints;
 pub use issuer::Issuer;
 
+/// A host ends an async call after ten minutes and traps its caller, which is this service: it has to be sooner.
+const LONGEST: Duration = Duration::from_secs(540);
+
+/// Bytes of a secret, at least. What is sealed is in the hands of clients, who may guess for as long as they like.
+const SECRET: usize = 32;
+
 /// Everything that the service is told.
 #[derive(Debug)]
 pub struct Configuration {
@@ -37,6 +43,8 @@ pub struct Configuration {
     pub issuer: Option<Issuer>,
     /// How long a component may take for a call.
     pub timeout: Duration,
+    /// How long it may take for one that has become a task.
+    pub task_timeout: Duration,
     /// Calls of components in flight at once.
     pub max_in_flight: usize,
     /// Where the health pages are served.
@@ -63,19 +71,35 @@ impl Configuration {
     }
 
     fn from_settings(settings: &mut Settings) -> Result<Self, ConfigError> {
-        let second = Duration::from_secs(1);
+        let within = Duration::from_millis(1)..=LONGEST;
         let (guard, issuer) = auth::read(settings)?.unzip();
         Ok(Self {
             health: health::address(settings)?,
             server: server::read(settings)?,
-            state_secret: settings.secret("state_secret")?,
+            state_secret: state_secret(settings)?,
             endpoints: Endpoints::read(settings)?,
             guard,
             issuer: issuer.flatten(),
-            timeout: settings.or("timeout", second * 60, |value| {
-                value.duration(second / 1000..=second * 86_400)
+            timeout: settings.or("timeout", Duration::from_secs(60), |value| {
+                value.duration(within.clone())
             })?,
+            task_timeout: settings.or("task_timeout", LONGEST, |value| value.duration(within.clone()))?,
             max_in_flight: settings.or("max_in_flight", 64, |value| value.integer(1..=10_000))?,
         })
+    }
+}
+
+fn state_secret(settings: &mut Settings) -> Result<Option<Secret>, ConfigError> {
+    let secret = settings.secret("state_secret")?;
+    match &secret {
+        Some(short) if short.reveal().len() < SECRET => {
+            // The value is told to nobody.
+            let length = short.reveal().len();
+            let rule = format!("{SECRET} at least, as `openssl rand -hex 32` makes them");
+            Err(ConfigError::new(format!(
+                "MCP_STATE_SECRET: {length} bytes, not {rule}"
+            )))
+        }
+        _ => Ok(secret),
     }
 }

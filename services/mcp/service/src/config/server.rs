@@ -34,10 +34,12 @@ pub(super) fn read(settings: &mut Settings) -> Result<engine::Settings, ConfigEr
         subscriptions: settings.or("max_subscriptions", default.subscriptions, |value| {
             value.integer(1..=10_000)
         })?,
+        all_calls: settings.or("max_calls", default.all_calls, |value| value.integer(1..=100_000))?,
         keep: settings.or("session_buffer", default.keep, |value| {
             super::endpoint::size(value, 16 << 10)
         })?,
         tasks: settings.or("max_tasks", default.tasks, |value| value.integer(1..=100_000))?,
+        own_tasks: settings.or("max_own_tasks", default.own_tasks, |value| value.integer(1..=100_000))?,
         task_ttl: duration(
             settings,
             "task_ttl",

@@ -13,6 +13,7 @@ fn nothing_has_to_be_set() {
     assert_eq!(configuration.endpoints.tcp, None);
     assert_eq!(configuration.endpoints.context, Some("127.0.0.1:8083".parse().unwrap()));
     assert_eq!(configuration.timeout, Duration::from_secs(60));
+    assert_eq!(configuration.task_timeout, Duration::from_secs(540));
     assert_eq!(configuration.server.name, "mainstay-mcp");
     assert_eq!(configuration.endpoints.gate.path, "/mcp");
     let allowed = configuration.endpoints.gate.allowed;
@@ -33,7 +34,8 @@ fn everything_can_be_set() {
         ("MCP_ORIGINS", "https://app.example"),
         ("MCP_LIST_TTL", "5m"),
         ("MCP_CACHE_SCOPE", "public"),
-        ("MCP_STATE_SECRET", "s"),
+        ("MCP_STATE_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("MCP_TASK_TIMEOUT", "5m"),
         ("MCP_MAX_MESSAGE", "1MiB"),
     ])
     .unwrap();
@@ -73,6 +75,18 @@ fn what_is_wrong_is_told_with_its_value_and_the_rule() {
             "MCP_CACHE_SCOPE",
             "all",
             "MCP_CACHE_SCOPE \"all\": not one of private, public",
+        ),
+        ("MCP_TIMEOUT", "10m", "MCP_TIMEOUT \"10m\": not in 1ms to 9m"),
+        ("MCP_TASK_TIMEOUT", "1h", "MCP_TASK_TIMEOUT \"1h\": not in 1ms to 9m"),
+        (
+            "MCP_STATE_SECRET",
+            "",
+            "MCP_STATE_SECRET: 0 bytes, not 32 at least, as `openssl rand -hex 32` makes them",
+        ),
+        (
+            "MCP_STATE_SECRET",
+            "sesame",
+            "MCP_STATE_SECRET: 6 bytes, not 32 at least, as `openssl rand -hex 32` makes them",
         ),
         ("MCP_STATE_TTL", "2d", "MCP_STATE_TTL \"2d\": not in 1s to 1d"),
         (

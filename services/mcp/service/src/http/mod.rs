@@ -8,16 +8,21 @@ pub mod handler;
 pub(crate) mod port;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mainstay_mcp_core::auth::Guard;
 use mainstay_mcp_core::channel::Event;
 use mainstay_mcp_core::engine::Identity;
+use mainstay_mcp_core::error::RpcError;
 use mainstay_mcp_core::http::{Gate, Head, Reply, Response, Stream};
 use mainstay_mcp_core::sse;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::config::Endpoints;
 use crate::hub::{self, Hub};
+use crate::report::Report;
 use crate::rotation::Rotation;
 
 /// A response that takes longer than this becomes a stream, so that nobody on the way gives it up.
@@ -35,10 +40,18 @@ pub(crate) struct Site {
     /// Where the guard's keys come from, if they are fetched.
     rotation: Option<Rc<Rotation>>,
     max_message: usize,
+    max_clients: usize,
+    /// One for each request that is being answered.
+    slots: Arc<Semaphore>,
+    report: Rc<Report>,
 }
 
-/// Who asks, as far as that is asked.
-pub(crate) type Asker = Option<Rc<Identity>>;
+/// Who asks, as far as that is asked, and the place that the request takes until it is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    identity: Option<Rc<Identity>>,
+    slot: Rc<OwnedSemaphorePermit>,
+}
 
 /// What is answered.
 pub(crate) enum Answer {
@@ -55,22 +68,27 @@ pub(crate) struct Events {
     sent: u64,
     /// What comes before the messages.
     first: Option<Bytes>,
+    _slot: Rc<OwnedSemaphorePermit>,
 }
 
 impl Site {
     pub(crate) fn new(
         hub: Rc<Hub>,
-        gate: Gate,
         guard: Option<Guard>,
         rotation: Option<Rc<Rotation>>,
-        max_message: usize,
+        endpoints: &Endpoints,
+        report: Rc<Report>,
     ) -> Self {
+        let max_clients = endpoints.max_clients;
         Self {
             hub,
-            gate,
+            gate: endpoints.gate.clone(),
             guard,
             rotation,
-            max_message,
+            max_message: endpoints.max_message,
+            max_clients,
+            slots: Arc::new(Semaphore::new(max_clients.min(Semaphore::MAX_PERMITS))),
+            report,
         }
     }
 
@@ -79,6 +97,12 @@ impl Site {
     /// # Errors
     /// It goes no further, with this response.
     pub(crate) async fn admit(&self, head: &Head) -> Result<Asker, Response> {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            self.report.refused();
+            let message = format!("{} requests are being answered, the most at once", self.max_clients);
+            let refused = Response::refusal(503, &RpcError::internal(message));
+            return Err(self.for_pages(head, refused));
+        };
         if let (Some(guard), Some(rotation)) = (&self.guard, &self.rotation)
             && guard.lacks_key_of(head)
             && self.gate.admit(head).is_ok()
@@ -92,27 +116,30 @@ impl Site {
                 Ok(Some(identity))
             }),
         };
-        admitted.map_err(|response| self.for_pages(head, response))
+        let slot = Rc::new(slot);
+        admitted
+            .map(|identity| Asker { identity, slot })
+            .map_err(|response| self.for_pages(head, response))
     }
 
     /// The response to a body that is too large.
     pub(crate) fn too_large(&self) -> Response {
         let message = format!("the body is larger than {} bytes", self.max_message);
-        Response::refusal(413, &mainstay_mcp_core::error::RpcError::request(message))
+        Response::refusal(413, &RpcError::request(message))
     }
 
     /// What is answered to a request that was admitted.
     pub(crate) async fn answer(&self, head: &Head, body: &[u8], asker: &Asker) -> Answer {
-        if let (Some(guard), Some(identity)) = (&self.guard, asker)
+        if let (Some(guard), Some(identity)) = (&self.guard, &asker.identity)
             && let Err(response) = guard.permit(identity, body)
         {
             return Answer::Whole(self.for_pages(head, response));
         }
-        let stream = match self.hub.with(|engine| engine.http(head, body, asker.as_ref())) {
+        let stream = match self.hub.with(|engine| engine.http(head, body, asker.identity.as_ref())) {
             Reply::Done(response) => return Answer::Whole(self.for_pages(head, response)),
             Reply::Stream(stream) => stream,
         };
-        let mut events = Events::new(Rc::clone(&self.hub), stream);
+        let mut events = Events::new(Rc::clone(&self.hub), stream, Rc::clone(&asker.slot));
         let mut headers = self.gate.for_pages(head);
         if let Some(session) = &events.stream.session {
             headers.push(("mcp-session-id", session.clone()));
@@ -138,7 +165,7 @@ impl Site {
 }
 
 impl Events {
-    fn new(hub: Rc<Hub>, stream: Stream) -> Self {
+    fn new(hub: Rc<Hub>, stream: Stream, slot: Rc<OwnedSemaphorePermit>) -> Self {
         let first = stream
             .primed
             .then(|| Bytes::from(sse::priming(stream.channel, stream.after)));
@@ -147,6 +174,7 @@ impl Events {
             sent: stream.after,
             stream,
             first,
+            _slot: slot,
         }
     }
 

@@ -365,3 +365,19 @@ fn a_component_whose_client_has_to_ask_again_is_not_kept_waiting_when_its_call_e
     conversation.engine.finish(call, text("late"));
     assert_eq!(unanswered(&mut conversation), [ask]);
 }
+
+#[test]
+fn a_client_that_does_not_answer_the_questions_of_a_call_is_not_waited_for_for_ever() {
+    let mut conversation = Conversation::of("2025-11-25", json!({"roots": {}}));
+    let (call, _) = conversation.begin("1", "tools/call", json!({"name": "ask"}));
+    let asks = vec![("a".to_owned(), Ask::Roots)];
+    let asked = conversation.finish(call, Outcome::NeedsInput(NeedsInput { asks, state: None }));
+    conversation.engine.tick(1_000_000 + 600_000);
+    assert!(conversation.next().is_none() && conversation.engine.waits());
+    conversation.engine.tick(1_000_000 + 601_001);
+    assert_eq!(conversation.next().unwrap()["params"]["requestId"], asked["id"]);
+    let error = conversation.next().unwrap()["error"].clone();
+    let message = "the client has not answered within 600000 ms";
+    assert_eq!(error, json!({"code": -32603, "message": message}));
+    assert!(!conversation.engine.waits());
+}

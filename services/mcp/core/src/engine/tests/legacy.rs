@@ -166,11 +166,113 @@ fn an_id_in_use_is_refused() {
     let mut conversation = Conversation::of("2025-06-18", json!({}));
     let add = json!({"name": "add", "arguments": {"a": 1, "b": 2}});
     let (call, _) = conversation.begin("x", "tools/call", add.clone());
-    assert_eq!(conversation.request("x", "tools/call", add.clone())["error"]["code"], -32600);
+    assert_eq!(
+        conversation.request("x", "tools/call", add.clone())["error"]["code"],
+        -32600
+    );
     assert_eq!(conversation.finish(call, super::support::sum(3.0))["id"], "x");
     let (call, _) = conversation.begin("x", "tools/call", add.clone());
     assert_eq!(conversation.request("x", "tools/call", add)["error"]["code"], -32600);
     conversation.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "x"}}));
     let cancelled = conversation.engine.next_action();
-    assert!(matches!(cancelled, Some(Action::Cancel(id)) if id == call), "the first is still known: {cancelled:?}");
+    assert!(
+        matches!(cancelled, Some(Action::Cancel(id)) if id == call),
+        "the first is still known: {cancelled:?}"
+    );
+}
+
+#[test]
+fn what_is_kept_for_a_client_is_bounded() {
+    let long = "x".repeat((4 << 10) + 1);
+    let full = |name: &str, capabilities: Value| json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": name, "version": "1"}});
+    for params in [full(&long, json!({})), full("t", json!({"experimental": {&long: {}}}))] {
+        let error = Conversation::new().request("i", "initialize", params)["error"].clone();
+        assert_eq!(error["code"], -32602);
+        assert!(
+            error["message"].as_str().unwrap().ends_with("bytes: 4096 at most"),
+            "{error}"
+        );
+    }
+    let mut conversation = Conversation::of("2025-11-25", json!({}));
+    let subscribed = conversation.request("s", "resources/subscribe", json!({"uri": long}));
+    assert_eq!(subscribed["error"]["code"], -32602);
+    assert_eq!(conversation.request(&long, "ping", json!({}))["error"]["code"], -32600);
+    let listen = json!({"notifications": {"resourceSubscriptions": [long]}, "_meta": super::support::meta(json!({}))});
+    assert_eq!(
+        conversation.request("l", "subscriptions/listen", listen)["error"]["code"],
+        -32602
+    );
+}
+
+#[test]
+fn a_batch_has_a_hundred_messages_at_most() {
+    let mut conversation = Conversation::of("2025-03-26", json!({}));
+    let batch = |length| Value::Array(vec![json!(7); length]);
+    conversation.send(&batch(100));
+    assert_eq!(conversation.next().unwrap().as_array().map(Vec::len), Some(100));
+    conversation.send(&batch(101));
+    let error = conversation.next().unwrap()["error"].clone();
+    let message = "a batch of 101 messages: 100 at most";
+    assert_eq!(error, json!({"code": -32600, "message": message}));
+}
+
+#[test]
+fn a_client_that_does_not_read_is_told_of_each_change_once() {
+    let mut conversation = Conversation::of("2025-11-25", json!({}));
+    conversation.request("s", "resources/subscribe", json!({"uri": "test://a"}));
+    while conversation.engine.next_action().is_some() {}
+    for _ in 0..1000 {
+        conversation.engine.updated("test://a");
+        conversation.engine.changed(Changed::Tools);
+    }
+    let told: Vec<Value> = std::iter::from_fn(|| conversation.next()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(conversation.engine.next_action().is_none(), "nothing is lost");
+    conversation.engine.updated("test://a");
+    assert_eq!(
+        conversation.next().unwrap()["method"],
+        "notifications/resources/updated"
+    );
+}
+
+#[test]
+fn news_that_a_client_does_not_read_are_lost_beyond_the_bound_and_counted() {
+    let settings = crate::engine::Settings {
+        keep: 1000,
+        ..crate::engine::Settings::default()
+    };
+    let mut conversation = Conversation::with(settings, "2025-11-25", json!({}));
+    for number in 0..100 {
+        conversation.request("s", "resources/subscribe", json!({"uri": format!("test://{number}")}));
+    }
+    while conversation.engine.next_action().is_some() {}
+    for number in 0..100 {
+        conversation.engine.updated(&format!("test://{number}"));
+    }
+    assert!(conversation.engine.backlog(conversation.channel) <= 1000);
+    let lost = std::iter::from_fn(|| conversation.engine.next_action());
+    let lost: u64 = lost
+        .map(|action| if let Action::Lost(lost) = action { lost } else { 0 })
+        .sum();
+    let told: Vec<Value> = std::iter::from_fn(|| conversation.next()).collect();
+    assert_eq!(told.len() as u64 + lost, 100);
+    assert_eq!(told.last().unwrap()["params"]["uri"], "test://99", "the newest stay");
+}
+
+#[test]
+fn more_calls_than_the_bound_are_refused() {
+    let settings = crate::engine::Settings {
+        all_calls: 1,
+        ..crate::engine::Settings::default()
+    };
+    let mut conversation = Conversation::with(settings, "2025-11-25", json!({}));
+    let ask = json!({"name": "ask"});
+    let (call, _) = conversation.begin("1", "tools/call", ask.clone());
+    assert_eq!(
+        conversation.request("2", "tools/call", ask.clone())["error"]["code"],
+        -32603
+    );
+    assert!(matches!(conversation.engine.next_action(), Some(Action::Refused)));
+    assert_eq!(conversation.finish(call, super::support::text("x"))["id"], "1");
+    conversation.begin("2", "tools/call", ask);
 }

@@ -1,10 +1,12 @@
 //! A server that a test speaks to.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
 use crate::catalogue::Offer;
 use crate::channel::{ChannelId, Next};
-use crate::engine::{Action, CallId, CallRequest, Engine, PeerId, Settings};
+use crate::engine::{Action, CallId, CallRequest, Engine, Identity, PeerId, Settings};
 use crate::jsonrpc::Line;
 use crate::model::{self, Content, Done, Outcome, Prompt, Resource, Tool, ToolResult};
 use crate::seal::Seal;
@@ -79,7 +81,12 @@ pub(super) fn meta(capabilities: Value) -> Value {
 impl Conversation {
     /// One that has not begun.
     pub(super) fn new() -> Self {
-        let mut engine = Engine::new(Settings::default(), Seal::random());
+        Self::set(Settings::default())
+    }
+
+    /// One with a server of these settings that has not begun.
+    pub(super) fn set(settings: Settings) -> Self {
+        let mut engine = Engine::new(settings, Seal::random());
         engine.tick(1_000_000);
         assert_eq!(engine.offer(offer()), Vec::<String>::new());
         let (peer, channel) = engine.connect(None);
@@ -93,7 +100,12 @@ impl Conversation {
 
     /// One that began with the handshake.
     pub(super) fn of(revision: &str, capabilities: Value) -> Self {
-        let mut conversation = Self::new();
+        Self::with(Settings::default(), revision, capabilities)
+    }
+
+    /// One with a server of these settings that began with the handshake.
+    pub(super) fn with(settings: Settings, revision: &str, capabilities: Value) -> Self {
+        let mut conversation = Self::set(settings);
         let info = json!({"name": "test", "version": "1"});
         let params = json!({"protocolVersion": revision, "capabilities": capabilities, "clientInfo": info});
         let answer = conversation.request("init", "initialize", params);
@@ -105,7 +117,12 @@ impl Conversation {
 
     /// Another connection to the same server.
     pub(super) fn reconnect(&mut self) {
-        (self.peer, self.channel) = self.engine.connect(None);
+        self.reconnect_as(None);
+    }
+
+    /// Another connection to the same server, of somebody who is known.
+    pub(super) fn reconnect_as(&mut self, identity: Option<Rc<Identity>>) {
+        (self.peer, self.channel) = self.engine.connect(identity);
         self.taken = 0;
     }
 

@@ -1,10 +1,12 @@
 //! Calls that the client comes back for.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
 use super::support::{Conversation, meta, text, tool};
 use crate::catalogue::Offer;
-use crate::engine::{Action, CallId};
+use crate::engine::{Action, CallId, Identity, Settings};
 use crate::error::RpcError;
 use crate::model::{self, Ask, NeedsInput, Outcome};
 
@@ -69,6 +71,55 @@ fn what_comes_of_a_task_is_kept_until_the_client_asks() {
     conversation.engine.tick(1_000_000 + 3_600_001);
     let gone = conversation.request("get", "tasks/get", json!({"taskId": task, "_meta": patient()}));
     assert_eq!(gone["error"]["code"], -32602);
+}
+
+#[test]
+fn a_task_whose_time_is_over_is_dropped_whatever_it_does() {
+    let mut conversation = Conversation::new();
+    let (call, token, task) = begun(&mut conversation);
+    let ask = conversation.engine.ask(&token, &Ask::Roots).unwrap();
+    conversation.engine.tick(1_000_000 + 3_600_000);
+    assert_eq!(get(&mut conversation, &task)["status"], "input_required");
+    conversation.engine.tick(1_000_000 + 3_601_000);
+    let answered = conversation.engine.next_action();
+    assert!(
+        matches!(answered, Some(Action::Answered(id, Err(_))) if id == ask),
+        "{answered:?}"
+    );
+    assert!(matches!(conversation.engine.next_action(), Some(Action::Cancel(id)) if id == call));
+    let gone = conversation.request("get", "tasks/get", json!({"taskId": task, "_meta": patient()}));
+    assert_eq!(gone["error"]["code"], -32602);
+    assert!(!conversation.engine.waits());
+}
+
+#[test]
+fn tasks_are_kept_as_long_as_was_told_and_more_than_the_bound_do_not_begin() {
+    let settings = Settings {
+        tasks: 3,
+        own_tasks: 1,
+        ..Settings::default()
+    };
+    let mut conversation = Conversation::set(settings);
+    let identity = |subject: &str| {
+        let (subject, issuer) = (subject.to_owned(), "issuer".to_owned());
+        Some(Rc::new(Identity {
+            subject,
+            issuer,
+            scopes: Vec::new(),
+            claims: "{}".to_owned(),
+        }))
+    };
+    let params = || json!({"name": "ask", "arguments": {}, "_meta": patient()});
+    let mut pauses = Vec::new();
+    for who in [Some("a"), Some("a"), Some("b"), None, None] {
+        conversation.reconnect_as(who.and_then(identity));
+        let (call, request) = conversation.begin("1", "tools/call", params());
+        conversation.engine.pause(&request.token).unwrap();
+        assert_eq!(conversation.engine.is_task(call), conversation.next().is_some());
+        pauses.push(conversation.engine.is_task(call));
+        conversation.engine.finish(call, text("x"));
+    }
+    assert_eq!(pauses, [true, false, true, true, false]);
 }
 
 #[test]
