@@ -15,7 +15,7 @@ use crate::config::Configuration;
 use crate::context;
 use crate::http::{self, Site};
 use crate::hub::Hub;
-use crate::offer::Asker;
+use crate::offer::{Asker, NotOffered};
 use crate::report::Report;
 use crate::rotation::Rotation;
 use crate::tcp;
@@ -26,7 +26,7 @@ const ASKING: Duration = Duration::from_secs(30);
 /// Runs the service for as long as it lives.
 ///
 /// # Errors
-/// A setting is wrong, or a component does not answer what it is asked at start.
+/// A setting is wrong, or what components have cannot be offered.
 pub async fn start<C: Components>(context: Context, components: C) -> Result<(), Error> {
     serve(context, Configuration::read()?, components).await
 }
@@ -55,9 +55,22 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
     let callbacks = Callbacks::new(max_in_flight);
     let asker = Asker::new(Rc::clone(&hub), Rc::clone(&components), Callbacks::new(1), ASKING);
     let asker = Rc::new(asker);
-    asker.ask().await.map_err(Error::start)?;
-    let events = Callbacks::new(1).call(ASKING, components.wants_events()).await;
-    if events.map_err(|error| Error::start(format!("mainstay:mcp/events: {error}")))? {
+    // Nobody is served before it is known what there is.
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    let wants_events = loop {
+        match ask(&asker, &*components).await {
+            Ok(wants_events) => break wants_events,
+            Err(NotOffered::Wrong(wrong)) => return Err(Error::start(wrong)),
+            Err(NotOffered::Failed(failed)) => {
+                let delay = backoff.next();
+                // The reason is logged with it, if it is another than before.
+                context.health.not_ready(failed);
+                tracing::debug!(retry_in = ?delay, "asking the components again");
+                tokio::time::sleep(delay).await;
+            }
+        }
+    };
+    if wants_events {
         report.deliver_to(Rc::clone(&components));
     }
     let patience = Patience {
@@ -112,4 +125,63 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
         return Ok(());
     }
     std::future::pending().await
+}
+
+/// Asks the components what they have, and whether they want to be told of what happens.
+async fn ask<C: Components>(asker: &Asker<C>, components: &C) -> Result<bool, NotOffered> {
+    asker.ask().await?;
+    let wants_events = Callbacks::new(1).call(ASKING, components.wants_events()).await;
+    wants_events.map_err(|error| NotOffered::Failed(format!("mainstay:mcp/events: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::scripted::{Scripted, text};
+    use crate::types::Failure;
+
+    fn begin(failures: impl IntoIterator<Item = Failure>) -> (Context, impl Future<Output = Result<(), Error>>) {
+        let components = Scripted::new(|_| ready(text("unused")));
+        components.failures.borrow_mut().extend(failures);
+        let set = [("MCP_CONTEXT", "off"), ("MCP_HEALTH", "off")];
+        let context = Context::new("test");
+        let served = serve(context.clone(), Configuration::read_from(set).unwrap(), components);
+        (context, served)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn components_that_cannot_list_at_first_are_asked_again_and_the_service_is_not_ready_before() {
+        let test = async {
+            let broken = |_| Failure::Broken("no disk".to_owned());
+            let (context, served) = begin((0..5).map(broken));
+            let served = tokio::task::spawn_local(served);
+            let is = async |ready: bool| {
+                while context.health.reason().is_none() != ready {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            while context.health.reason().as_deref() != Some("mainstay:mcp/tools cannot list: no disk") {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::timeout(Duration::from_secs(60), is(true))
+                .await
+                .expect("ready");
+            assert!(!served.is_finished());
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tools_that_are_wrong_end_the_service() {
+        let test = async {
+            let (_, served) = begin([Failure::Invalid("two are called add".to_owned())]);
+            let error = served.await.unwrap_err().to_string();
+            assert!(error.contains("two are called add"), "{error}");
+        };
+        LocalSet::new().run_until(test).await;
+    }
 }
