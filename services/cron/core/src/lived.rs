@@ -12,7 +12,10 @@ use crate::Moment;
 const GAP: Duration = Duration::from_secs(60 * 60);
 
 /// Stretches remembered beside the current one. A clock that is set back more often than this loses its oldest.
-const REMEMBERED: usize = 8;
+pub(crate) const REMEMBERED: usize = 8;
+
+/// The time is written down this often even if nothing else is, so that a restart takes no idle time for a gap.
+pub(crate) const WRITTEN: Duration = Duration::from_secs(30 * 60);
 
 /// A stretch of time, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,16 @@ pub struct Stretch {
     pub from: Moment,
     /// Its last moment so far.
     pub to: Moment,
+}
+
+impl Stretch {
+    /// The part of it that is not later than `end`; that alone if there is none.
+    pub(crate) fn up_to(self, end: Moment) -> Self {
+        Self {
+            from: self.from.min(end),
+            to: self.to.min(end),
+        }
+    }
 }
 
 /// The stretches, the current one last.
@@ -80,6 +93,12 @@ impl Lived {
             self.current.to = now;
         }
         Step::Forward
+    }
+
+    /// Where the stretch begins that the clock is in when it shows `now`, whether it was told of `now` already or not.
+    pub(crate) fn begin_at(&self, now: Moment) -> Moment {
+        let apart = now < self.current.from || now.since(self.current.to) > GAP;
+        if apart { now } else { self.current.from }
     }
 
     fn begin_another(&mut self, now: Moment) {

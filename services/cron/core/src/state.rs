@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::lived::Lived;
+use crate::lived::{self, Lived};
 use crate::record::Record;
 use crate::run::{End, JobId, Phase, Run};
 use crate::{Moment, record};
@@ -26,11 +26,26 @@ pub struct Past {
     pub end: End,
 }
 
+/// Neighbouring ticks of a job that were claimed at one instant and lie before the stretch of time that was lived
+/// through then: they were made up after a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MadeUp {
+    /// When they were claimed, by the wall clock.
+    pub at: Moment,
+    /// The first of them.
+    pub from: Moment,
+    /// The last.
+    pub to: Moment,
+}
+
 /// What is known of one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobState {
     /// The newest tick that was claimed.
     pub last_scheduled: Option<Moment>,
+    /// The ticks that were claimed outside of the time that was lived through: with it, all that must not fire when the
+    /// clock shows their time once more. Of those of many gaps the newest.
+    pub made_up: Vec<MadeUp>,
     /// The newest run that succeeded, by its scheduled time.
     pub last_success: Option<Moment>,
     /// Ticks claimed in all.
@@ -57,6 +72,32 @@ impl JobState {
 
     pub(crate) fn run_mut(&mut self, scheduled: Moment) -> Option<&mut Run> {
         self.active.iter_mut().find(|run| run.scheduled == scheduled)
+    }
+
+    /// The last of the ticks that were made up together with this one, none if it was not made up.
+    pub(crate) fn made_up_to(&self, scheduled: Moment) -> Option<Moment> {
+        let holds = |ticks: &&MadeUp| ticks.from <= scheduled && scheduled <= ticks.to;
+        self.made_up.iter().filter(holds).map(|ticks| ticks.to).max()
+    }
+
+    fn make_up(&mut self, claim: &record::Claim) {
+        let scheduled = claim.scheduled;
+        match self.made_up.last_mut().filter(|last| last.at == claim.at) {
+            Some(last) => {
+                last.from = last.from.min(scheduled);
+                last.to = last.to.max(scheduled);
+            }
+            None => {
+                if self.made_up.len() == lived::REMEMBERED {
+                    self.made_up.remove(0);
+                }
+                self.made_up.push(MadeUp {
+                    at: claim.at,
+                    from: scheduled,
+                    to: scheduled,
+                });
+            }
+        }
     }
 
     fn finish(&mut self, finish: &record::Finish) {
@@ -170,10 +211,15 @@ impl State {
     }
 
     fn claim(&mut self, claim: &record::Claim) {
+        // At replay the time of the turn is known only after its claims.
+        let lived_from = self.lived.begin_at(claim.at);
         let Some(state) = self.job_mut(claim.job) else { return };
         let missed = std::mem::take(&mut state.missed);
         if claim.origin.is_scheduled() {
             newest(&mut state.last_scheduled, claim.scheduled, claim.at);
+            if claim.scheduled < lived_from {
+                state.make_up(claim);
+            }
             state.runs = state.runs.saturating_add(1);
         }
         state.active.push(Run {

@@ -1,5 +1,5 @@
 //! Crashes at any instant, a write cut at any byte among them: no tick is forgotten, and no run that the disk knows to
-//! be over is started again.
+//! be over is started again. Nor is one when the clock jumps, whatever else happens.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use mainstay_cron_core::policy::{Misfire, Overlap};
 use mainstay_cron_core::schedule::{ParseContext, Schedule, Zone};
 use mainstay_cron_core::{End, Job, Limits, Moment, Outcome, Policy, run_id};
 use proptest::prelude::*;
-use simulation::{Behaviour, World};
+use simulation::{Behaviour, Step, World};
 
 const START: i64 = 1_763_780_400_000_000_000;
 
@@ -47,6 +47,10 @@ fn job(name: &str, schedule: &str, overlap: Overlap) -> Job {
         queue: 1000,
         ..Policy::default()
     };
+    job_with(name, schedule, policy)
+}
+
+fn job_with(name: &str, schedule: &str, policy: Policy) -> Job {
     Job {
         name: name.into(),
         schedule: Arc::new(Schedule::parse(schedule, &ParseContext::default()).unwrap()),
@@ -112,6 +116,64 @@ proptest! {
                 let given_up = ends[0] == End::Interrupted && deaths.len() >= 3;
                 prop_assert!(ends[0] == End::Succeeded || given_up, "{id} ended as {ends:?}\n{}", world.trace);
             }
+        }
+    }
+}
+
+/// Something happens to the clock or to the service, so long after what happened before.
+fn happening() -> impl Strategy<Value = (Duration, Step)> {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let step = prop_oneof![
+        (1..600_u64).prop_map(move |by| Step::Forward(minutes(by))),
+        (1..600_u64).prop_map(move |by| Step::Back(minutes(by))),
+        (0..200_u64).prop_map(move |down| Step::Crash(minutes(down))),
+    ];
+    (0..300_u64, step).prop_map(move |(after, step)| (minutes(after), step))
+}
+
+fn world_of_sparse_jobs() -> World {
+    let mut jobs = Vec::new();
+    for (word, misfire) in [("skip", Misfire::Skip), ("once", Misfire::Once), ("all", Misfire::All)] {
+        for (schedule, jitter) in [
+            ("@hourly", 0),
+            ("20 */3 * * *", 0),
+            ("@hourly", 3000),
+            ("@daily", 50_000),
+        ] {
+            let policy = Policy {
+                misfire,
+                jitter: Duration::from_secs(jitter),
+                ..Policy::default()
+            };
+            jobs.push(job_with(&format!("{word}-{}", jobs.len()), schedule, policy));
+        }
+    }
+    let behaviour = Behaviour {
+        takes: Duration::from_millis(100),
+        outcomes: vec![Outcome::Succeeded],
+    };
+    let behaviours = jobs.iter().map(|job| (job.name.to_string(), behaviour.clone()));
+    let behaviours = behaviours.collect();
+    World::new(Limits::default(), jobs, behaviours, Moment::from_nanoseconds(START))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_clock_that_jumps_either_way_fires_nothing_twice(
+        // No more than are remembered.
+        happenings in proptest::collection::vec(happening(), 0..8),
+    ) {
+        let mut world = world_of_sparse_jobs();
+        for (after, step) in &happenings {
+            world.run_until(world.elapsed() + *after);
+            world.step(step);
+        }
+        world.run_until(world.elapsed() + Duration::from_secs(20 * 60 * 60));
+        // The world itself fails when a run is started that has ended.
+        for (run, ends) in &world.ended {
+            prop_assert!(ends.len() == 1, "{run} ended as {ends:?}\n{}", world.trace);
         }
     }
 }

@@ -136,14 +136,15 @@ impl Engine {
 
     /// The first tick after `after` that was not decided on before, in a stretch of time that the clock shows again.
     pub(super) fn next_live(&self, id: JobId, after: Moment) -> Option<Moment> {
-        let job = self.job(id)?;
-        let claimed = self.job_state(id)?.last_scheduled;
+        let (job, state) = (self.job(id)?, self.job_state(id)?);
         let mut after = after;
         loop {
             let tick = job.next_after(after)?;
-            match self.state.lived.past_end(tick.plus(job.offset())) {
-                Some(end) => after = end.minus(job.offset()),
-                None if Some(tick) == claimed => after = tick,
+            let lived = self.state.lived.past_end(tick.plus(job.offset()));
+            let decided = lived.map(|end| end.minus(job.offset()));
+            match decided.or_else(|| state.made_up_to(tick)) {
+                Some(end) => after = end,
+                None if Some(tick) == state.last_scheduled => after = tick,
                 None => return Some(tick),
             }
         }

@@ -27,7 +27,7 @@ use std::time::Duration;
 use crate::action::Action;
 use crate::job::Job;
 use crate::journal;
-use crate::lived::Step;
+use crate::lived::{self, Step};
 use crate::moment::{Moment, Now};
 use crate::record::Record;
 use crate::run::{JobId, RunKey};
@@ -98,6 +98,8 @@ pub struct Engine {
     pending: Vec<Action>,
     /// Lines not taken yet; none where nothing is kept.
     batch: Option<Batch>,
+    /// The last time that the journal knows.
+    written: Moment,
     /// The last step of the clock was back, and the journal does not know yet.
     stepped_back: bool,
     /// The clock is behind the time that was lived through.
@@ -137,7 +139,7 @@ impl Engine {
 
     /// The whole state as the text of a new journal.
     pub fn snapshot(&self) -> Vec<u8> {
-        journal::encode_snapshot(&self.jobs, &self.state)
+        journal::encode_snapshot(&self.jobs, &self.state, self.decided(self.state.lived.current().to))
     }
 
     /// The jobs, by id.
@@ -229,15 +231,25 @@ impl Engine {
         }
     }
 
+    /// Up to when all ticks are decided on: more may be due than a turn claims, and a crash must find those again.
+    fn decided(&self, now: Moment) -> Moment {
+        self.next_due().map_or(now, |due| due.just_before().min(now))
+    }
+
     /// Ends a turn's lines with the time up to which everything is decided.
     fn close_batch(&mut self, now: Now) {
         let changed = self.batch.as_ref().is_some_and(|batch| !batch.lines.is_empty());
-        if !changed && !self.stepped_back {
+        let is_long_ago = now.wall.since(self.written) >= lived::WRITTEN;
+        if !changed && !self.stepped_back && !is_long_ago {
+            return;
+        }
+        let decided = self.decided(now.wall);
+        if decided < self.state.lived.current().from {
+            // Of what was due in a gap some is left: not a step back of the clock.
             return;
         }
         self.stepped_back = false;
-        // More may be due than a turn claims; a crash must find those again.
-        let decided = self.next_due().map_or(now.wall, |due| due.just_before().min(now.wall));
+        self.written = decided;
         self.commit(&Record::Time { now: decided });
     }
 }

@@ -68,6 +68,7 @@ impl Engine {
             in_flight: 0,
             pending: Vec::new(),
             batch: None,
+            written: now.wall,
             stepped_back: false,
             behind: false,
         };
@@ -81,6 +82,7 @@ impl Engine {
             engine.begin(id, cursor, now, &mut recovered, &mut actions);
         }
         engine.pending = actions;
+        engine.written = engine.state.lived.current().to;
         if keep {
             engine.batch = Some(Batch::default());
         }

@@ -133,12 +133,33 @@ fn a_turn_that_leaves_ticks_unclaimed_does_not_call_them_decided() {
     let mut disk = engine.snapshot();
     engine.poll(at(60), &mut Vec::new());
     disk.extend_from_slice(&engine.take_journal().lines);
-    let loaded = journal::decode(&disk).unwrap();
-    let (mut engine, _) = Engine::new(limits, all, Some(loaded), true, at(61));
-    engine.poll(at(61), &mut Vec::new());
-    engine.poll(at(61), &mut Vec::new());
-    let claimed = engine.state().jobs.iter().filter(|state| state.runs == 1).count();
-    assert_eq!(claimed, count);
+    for disk in [disk, engine.snapshot()] {
+        let loaded = journal::decode(&disk).unwrap();
+        let (mut engine, _) = Engine::new(limits, all.clone(), Some(loaded), true, at(61));
+        engine.poll(at(61), &mut Vec::new());
+        engine.poll(at(61), &mut Vec::new());
+        let claimed = engine.state().jobs.iter().filter(|state| state.runs == 1).count();
+        assert_eq!(claimed, count);
+    }
+}
+
+#[test]
+fn ticks_of_a_gap_that_take_many_turns_to_claim_are_of_one_gap() {
+    let count = 3 * CLAIMS_PER_TURN;
+    let limits = Limits::default();
+    let all = jobs(count, "@hourly", Policy::default());
+    let (mut engine, _) = Engine::new(limits, all, None, true, at(1));
+    let mut disk = engine.snapshot();
+    // Two hours later, and two more turns.
+    for second in 7200..7203 {
+        engine.poll(at(second), &mut Vec::new());
+        disk.extend_from_slice(&engine.take_journal().lines);
+    }
+    let kept = journal::decode(&disk).unwrap().state;
+    for state in [engine.state(), &kept] {
+        assert_eq!(state.lived.past().len(), 1, "{:?}", state.lived);
+        assert!(state.jobs.iter().all(|job| job.runs == 1));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::Moment;
 use crate::lived::{Lived, Stretch};
 use crate::record::{Claim, Finish, Record, Retry};
 use crate::run::{End, JobId, Origin, Phase, Reason, Run};
-use crate::state::{JobState, Past, State};
+use crate::state::{JobState, MadeUp, Past, State};
 
 /// What a journal holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,16 @@ impl Reader {
                     end: end(fields.word()?)?,
                 };
                 self.known.get_mut(id)?.past.push_back(past);
+                Some(())
+            }
+            "made-up" => {
+                let id = fields.next::<usize>()?;
+                let ticks = MadeUp {
+                    at: fields.moment()?,
+                    from: fields.moment()?,
+                    to: fields.moment()?,
+                };
+                self.known.get_mut(id)?.made_up.push(ticks);
                 Some(())
             }
             "error" => {

@@ -90,8 +90,8 @@ pub fn encode(record: &Record, into: &mut Vec<u8>) {
     });
 }
 
-/// A whole file that says what `state` holds and nothing else.
-pub fn encode_snapshot(jobs: &[Job], state: &State) -> Vec<u8> {
+/// A whole file that says what `state` holds and nothing else. Ticks are decided on up to `decided`.
+pub fn encode_snapshot(jobs: &[Job], state: &State, decided: Moment) -> Vec<u8> {
     let mut out = Vec::with_capacity(jobs.len().saturating_mul(100));
     line(&mut out, |out| write!(out, "{MAGIC} {VERSION}"));
     for (id, (job, known)) in jobs.iter().zip(&state.jobs).enumerate() {
@@ -129,6 +129,12 @@ pub fn encode_snapshot(jobs: &[Job], state: &State) -> Vec<u8> {
                 )
             });
         }
+        for ticks in &known.made_up {
+            line(&mut out, |out| {
+                let [at, from, to] = [ticks.at, ticks.from, ticks.to].map(Moment::as_nanoseconds);
+                write!(out, "made-up {id} {at} {from} {to}")
+            });
+        }
         for past in &known.past {
             line(&mut out, |out| {
                 let (scheduled, end) = (past.scheduled.as_nanoseconds(), past.end.as_str());
@@ -146,7 +152,8 @@ pub fn encode_snapshot(jobs: &[Job], state: &State) -> Vec<u8> {
             });
         }
     }
-    for stretch in state.lived.past().iter().chain([&state.lived.current()]) {
+    let current = state.lived.current().up_to(decided);
+    for stretch in state.lived.past().iter().chain([&current]) {
         let Stretch { from, to } = *stretch;
         line(&mut out, |out| {
             write!(out, "life {} {}", from.as_nanoseconds(), to.as_nanoseconds())
