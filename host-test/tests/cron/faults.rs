@@ -41,12 +41,12 @@ async fn a_trapping_job_is_restarted_and_loses_no_tick() {
 }
 
 #[tokio::test]
-async fn a_job_that_always_traps_is_given_up_after_three_attempts_and_others_go_on() {
+async fn a_job_that_always_traps_is_suspended_before_the_restarts_run_out_and_others_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = r#"
         [[job]]
         name = "poison"
-        schedule = "0 0 1 1 *"
+        schedule = "@every 1s"
         payload = "trap"
         retry_min = "10ms"
 
@@ -55,19 +55,32 @@ async fn a_job_that_always_traps_is_given_up_after_three_attempts_and_others_go_
         schedule = "@every 1s"
         misfire = "all"
     "#;
-    let workload = faulty(folder.path(), jobs);
-    admin(&workload, "POST /jobs/poison/run").await;
+    let workload = service("cron")
+        .component("test/faulty-job")
+        .volume(folder.path(), "/state")
+        .environment("CRON_STATE", "/state")
+        .environment("CRON_JOBS", jobs)
+        .max_restarts(10)
+        // As wash does: however long the service has run, no restart is given back.
+        .with_options(|options| options.restart.healthy_uptime = Duration::MAX)
+        .start();
     logged(&workload, r#"outcome="interrupted""#).await;
-    let attempts = lines(&workload, "faulty-job poison@");
-    assert_eq!(attempts.len(), 3, "{attempts:?}");
+    logged(&workload, "suspended as it takes the service down, until it is resumed").await;
+    let attempts = lines(&workload, "faulty-job poison@").len();
+    // Many ticks of the poison go by.
     let ran = lines(&workload, "faulty-job innocent@").len();
-    lines_of(&workload, "faulty-job innocent@", ran + 2).await;
+    lines_of(&workload, "faulty-job innocent@", ran + 5).await;
+    assert_eq!(lines(&workload, "faulty-job poison@").len(), attempts);
     let (_, job) = admin(&workload, "GET /jobs/poison").await;
     assert_eq!(job["last"][0]["outcome"], "interrupted");
     assert_eq!(job["last_error"], "the service ended during 3 attempts");
+    assert_eq!(job["suspended"], "as it takes the service down, until it is resumed");
+    let (status, refused) = admin(&workload, "POST /jobs/poison/run").await;
+    assert_eq!(status, 409, "{refused}");
     let log = all(&workload);
     let status = workload.stop().await;
-    assert_eq!((status.state, status.restarts), (Phase::Completed, 3), "{log}");
+    assert_eq!(status.state, Phase::Completed, "{log}");
+    assert!((3..=6).contains(&status.restarts), "{log}");
 }
 
 #[tokio::test]
@@ -193,7 +206,7 @@ async fn a_suspension_and_the_last_outcomes_outlive_the_service() {
     assert!(
         fs::read_to_string(folder.path().join("cron.journal"))
             .unwrap()
-            .contains("suspend 0 1")
+            .contains("suspend 0 s")
     );
 
     let workload = faulty(folder.path(), jobs);

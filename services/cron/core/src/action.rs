@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Moment;
-use crate::run::{End, JobId, Reason, RunKey};
+use crate::run::{End, JobId, Reason, RunKey, Suspension};
 
 /// Something to do, or to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,13 @@ pub enum Action {
         /// Why.
         reason: Reason,
     },
-    /// Tell that a failure suspended the job (`pause_on_failure`).
-    Paused(JobId),
+    /// Tell that the end of a run suspended the job.
+    Suspended {
+        /// The job.
+        job: JobId,
+        /// Why: never [`Suspension::Operator`].
+        why: Suspension,
+    },
     /// Tell that the wall clock went back.
     ClockBack {
         /// How far.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Moment;
-use crate::run::{End, JobId, Origin, Reason};
+use crate::run::{End, JobId, Origin, Reason, Suspension};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub enum Record {
     Suspend {
         /// The job.
         job: JobId,
-        /// Whether it is suspended now.
-        on: bool,
+        /// Why it is suspended now, none if it is not.
+        why: Option<Suspension>,
     },
 }
 

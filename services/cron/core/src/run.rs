@@ -174,6 +174,17 @@ impl End {
     }
 }
 
+/// Why a job has no ticks until it is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspension {
+    /// An operator asked for it.
+    Operator,
+    /// A run failed for good, and the job is to pause then.
+    Failure,
+    /// A run took the service down, again and again. Runs that are not over wait, too.
+    Interrupted,
+}
+
 /// Why ticks went by without a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::lived::{self, Lived};
 use crate::record::Record;
-use crate::run::{End, JobId, Phase, Run};
+use crate::run::{End, JobId, Phase, Run, Suspension};
 use crate::{Moment, record};
 
 /// Runs remembered for the admin page, per job.
@@ -54,8 +54,8 @@ pub struct JobState {
     pub missed: u32,
     /// Dead letters since the last success.
     pub failures: u32,
-    /// Suspended by an operator or by `pause_on_failure`.
-    pub suspended: bool,
+    /// Whether it has no ticks until it is resumed, and why.
+    pub suspended: Option<Suspension>,
     /// Runs that are not over, oldest first.
     pub active: Vec<Run>,
     /// Runs that are over, newest last.
@@ -199,10 +199,10 @@ impl State {
                     state.missed = state.missed.saturating_add(*count);
                 }
             }
-            Record::Suspend { job, on } => {
+            Record::Suspend { job, why } => {
                 if let Some(state) = self.job_mut(*job) {
-                    state.suspended = *on;
-                    if !on {
+                    state.suspended = *why;
+                    if why.is_none() {
                         state.failures = 0;
                     }
                 }

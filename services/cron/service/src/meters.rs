@@ -97,7 +97,7 @@ impl Meters {
                     counter.add(u64::from(*count));
                 }
             }
-            Action::Cancel(_) | Action::Paused(_) | Action::ClockBack { .. } => {}
+            Action::Cancel(_) | Action::Suspended { .. } | Action::ClockBack { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mainstay_cron_core::action::{Action, Finished};
+use mainstay_cron_core::run::Suspension;
 use mainstay_cron_core::trace::Traces;
 use mainstay_cron_core::{End, Engine, Job, JobId, Moment, RunKey, run_id};
 
@@ -84,9 +85,9 @@ impl Report {
                     "missed"
                 );
             }
-            Action::Paused(job) => {
+            Action::Suspended { job, why } => {
                 let Some(job) = engine.job(*job) else { return };
-                tracing::warn!(job = &*job.name, "suspended after a failure, until it is resumed");
+                tracing::warn!(job = &*job.name, "suspended {}", suspension(*why));
             }
             Action::ClockBack { by, resumes: None } => {
                 tracing::warn!(
@@ -150,6 +151,15 @@ impl Report {
             .to_zoned(zone)
             .strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
             .to_string()
+    }
+}
+
+/// Why a job has no ticks, after the word "suspended".
+pub(crate) fn suspension(why: Suspension) -> &'static str {
+    match why {
+        Suspension::Operator => "until it is resumed",
+        Suspension::Failure => "after a failure, until it is resumed",
+        Suspension::Interrupted => "as it takes the service down, until it is resumed",
     }
 }
 

@@ -359,7 +359,7 @@ pub(crate) fn say_what_begins(engine: &Engine, jobs: usize, recovered: &Recovere
     }
     for (id, job) in engine.jobs() {
         let idle = engine.next_tick(id).is_none() && !job.schedule.is_startup();
-        if idle && !job.policy.suspend && !engine.job_state(id).is_some_and(|state| state.suspended) {
+        if idle && !job.policy.suspend && engine.job_state(id).is_some_and(|state| state.suspended.is_none()) {
             tracing::warn!(job = &*job.name, schedule = job.schedule.text(), "has no tick any more");
         }
     }

@@ -110,10 +110,15 @@ impl Engine {
         let (Some(job), Some(state)) = (self.job(id), self.job_state(id)) else {
             return;
         };
-        if state.active.iter().all(Run::is_under_way) {
+        if state.active.iter().all(Run::is_under_way) || self.is_poisonous(id) {
             return;
         }
-        let keys: Vec<RunKey> = if job.policy.overlap == Overlap::Allow {
+        // Of a job that may be what takes the service down no other run is at risk.
+        let in_doubt = state
+            .active
+            .iter()
+            .any(|run| run.interrupted >= super::recover::SUSPICIOUS);
+        let keys: Vec<RunKey> = if job.policy.overlap == Overlap::Allow && !in_doubt {
             let mut turn_taken = state
                 .active
                 .iter()

@@ -31,6 +31,10 @@ impl Engine {
             let Some(key) = self.next_in_line() else { return };
             let ready = self.run(key).filter(|run| run.phase == Phase::Ready);
             let Some(run) = ready.cloned() else { continue };
+            if self.is_poisonous(key.job) {
+                self.set_phase(key, Phase::Queued);
+                continue;
+            }
             if self.is_expired(key, &run, now) {
                 self.finish_idle(key, End::Expired, actions);
                 let (job, scheduled, reason) = (key.job, key.scheduled, Reason::Deadline);

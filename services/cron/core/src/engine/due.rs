@@ -166,7 +166,7 @@ impl Engine {
         let (Some(job), Some(state)) = (self.job(id), self.job_state(id)) else {
             return false;
         };
-        !job.policy.suspend && !state.suspended && job.policy.max_runs.is_none_or(|most| state.runs < most)
+        !job.policy.suspend && state.suspended.is_none() && job.policy.max_runs.is_none_or(|most| state.runs < most)
     }
 
     /// Looks for every job's next tick anew: the clock went back to a time before all that was lived through.

@@ -9,7 +9,7 @@ use crate::hash;
 use crate::journal::ERROR_BYTES;
 use crate::moment::Now;
 use crate::record::{Finish, Record, Retry};
-use crate::run::{End, JobId, Outcome, Phase, Reason, Run, RunKey};
+use crate::run::{End, JobId, Outcome, Phase, Reason, Run, RunKey, Suspension};
 
 impl Engine {
     /// An attempt that [`Action::Start`] asked for is over: what became of it and how long it took.
@@ -97,7 +97,7 @@ impl Engine {
         self.backoffs.push(Reverse((until, key)));
     }
 
-    /// Ends a run for good, and suspends its job if it failed and is to pause then.
+    /// Ends a run for good, and suspends its job if it took the service down, or failed and is to pause then.
     pub(super) fn end_run(&mut self, finish: Finish, actions: &mut Vec<Action>) {
         let key = RunKey {
             job: finish.job,
@@ -105,10 +105,9 @@ impl Engine {
         };
         let attempt = self.run(key).map_or(0, Run::last_attempt);
         self.commit(&Record::Finish(finish.clone()));
-        let pauses = self.job(key.job).is_some_and(|job| job.policy.pause_on_failure) && finish.end.is_failure();
-        let pauses = pauses && !self.job_state(key.job).is_some_and(|state| state.suspended);
-        if pauses {
-            self.set_suspended(key.job, true);
+        let why = self.suspension(key.job, finish.end);
+        if why.is_some() {
+            self.set_suspended(key.job, why);
         }
         actions.push(Action::Finished(Finished {
             key,
@@ -118,16 +117,37 @@ impl Engine {
             error: finish.error,
             next: self.next_tick(key.job),
         }));
-        if pauses {
-            actions.push(Action::Paused(key.job));
+        if let Some(why) = why {
+            actions.push(Action::Suspended { job: key.job, why });
         }
     }
 
-    pub(super) fn set_suspended(&mut self, job: JobId, on: bool) {
-        self.commit(&Record::Suspend { job, on });
-        if on {
+    /// Why a run that ends like this suspends its job; none if it does not, or is suspended as it is.
+    fn suspension(&self, job: JobId, end: End) -> Option<Suspension> {
+        let suspended = self.job_state(job)?.suspended;
+        // The next run would take the service down like this one: hosts restart a service only so many times.
+        let why = if end == End::Interrupted {
+            Suspension::Interrupted
+        } else if end.is_failure() && self.job(job)?.policy.pause_on_failure {
+            Suspension::Failure
+        } else {
+            return None;
+        };
+        let is_worse = suspended.is_none() || why == Suspension::Interrupted;
+        (is_worse && suspended != Some(why)).then_some(why)
+    }
+
+    pub(super) fn set_suspended(&mut self, job: JobId, why: Option<Suspension>) {
+        self.commit(&Record::Suspend { job, why });
+        if why.is_some() {
             self.set_next(job, None);
         }
+    }
+
+    /// Whether the job was found to take the service down.
+    pub(super) fn is_poisonous(&self, job: JobId) -> bool {
+        self.job_state(job)
+            .is_some_and(|state| state.suspended == Some(Suspension::Interrupted))
     }
 }
 

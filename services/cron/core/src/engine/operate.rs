@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::moment::{Moment, Now};
-use crate::run::{JobId, Origin, Reason, RunKey};
+use crate::run::{JobId, Origin, Reason, RunKey, Suspension};
 
 /// The most ticks that one backfill runs.
 const BACKFILL_MOST: usize = 1000;
@@ -16,6 +16,9 @@ pub enum OperateError {
     /// The configuration suspends the job, which an operator cannot undo.
     #[error("its configuration suspends it; set suspend = false there")]
     SuspendedByConfiguration,
+    /// It was found to take the service down.
+    #[error("a run of it took the service down; resume it first")]
+    Poisonous,
     /// The range ends later than now.
     #[error("the range ends at {0}, which is still to come; those ticks fire by themselves")]
     Future(Moment),
@@ -28,8 +31,11 @@ impl Engine {
     /// Starts a run now, outside of the schedule. The run's scheduled time is now.
     ///
     /// # Errors
-    /// [`OperateError::Busy`].
+    /// [`OperateError::Busy`], [`OperateError::Poisonous`].
     pub fn run_now(&mut self, job: JobId, now: Now) -> Result<RunKey, OperateError> {
+        if self.is_poisonous(job) {
+            return Err(OperateError::Poisonous);
+        }
         let mut actions = Vec::new();
         let admitted = self.admit(job, now.wall, Origin::Manual, &mut actions);
         self.pending.append(&mut actions);
@@ -45,8 +51,8 @@ impl Engine {
 
     /// Lets no tick of the job run until [`Engine::resume`]. Runs that were claimed go on.
     pub fn suspend(&mut self, job: JobId) {
-        if !self.job_state(job).is_some_and(|state| state.suspended) {
-            self.set_suspended(job, true);
+        if self.job_state(job).is_some_and(|state| state.suspended.is_none()) {
+            self.set_suspended(job, Some(Suspension::Operator));
         }
     }
 
@@ -58,15 +64,16 @@ impl Engine {
         if self.job(job).is_some_and(|job| job.policy.suspend) {
             return Err(OperateError::SuspendedByConfiguration);
         }
-        if !self.job_state(job).is_some_and(|state| state.suspended) {
+        if self.job_state(job).is_none_or(|state| state.suspended.is_none()) {
             return Ok(());
         }
-        self.set_suspended(job, false);
+        self.set_suspended(job, None);
         let offset = self.job(job).map(crate::job::Job::offset).unwrap_or_default();
         // From the lived time, which a clock that went back is behind of.
         let from = now.wall.max(self.state.lived.current().to);
         let next = self.next_live(job, from.minus(offset));
         self.set_next(job, next);
+        self.pump(job);
         Ok(())
     }
 
@@ -75,8 +82,11 @@ impl Engine {
     /// already, nor more than a job may have unfinished.
     ///
     /// # Errors
-    /// [`OperateError::Future`], [`OperateError::TooMany`].
+    /// [`OperateError::Future`], [`OperateError::TooMany`], [`OperateError::Poisonous`].
     pub fn backfill(&mut self, job: JobId, from: Moment, to: Moment, now: Now) -> Result<usize, OperateError> {
+        if self.is_poisonous(job) {
+            return Err(OperateError::Poisonous);
+        }
         if to > now.wall {
             return Err(OperateError::Future(to));
         }

@@ -11,7 +11,7 @@ use crate::journal::Loaded;
 use crate::moment::{Moment, Now};
 use crate::policy::Overlap;
 use crate::record::Finish;
-use crate::run::{End, JobId, Origin, Phase, RunKey};
+use crate::run::{End, JobId, Origin, Phase, RunKey, Suspension};
 use crate::state::State;
 
 /// A run that was interrupted this often is started with no other such run beside it, so that one that takes the
@@ -107,6 +107,7 @@ impl Engine {
                 continue;
             };
             recovered.known += 1;
+            let changed = fingerprint != job.fingerprint();
             let cursor = lived_to.minus(job.offset());
             // A turn's claims are written before its time is: go on after the newest. One in the future was claimed by
             // a clock that was wrong.
@@ -114,8 +115,12 @@ impl Engine {
                 .last_scheduled
                 .filter(|claimed| *claimed <= now.wall)
                 .unwrap_or(cursor);
-            cursors.push((fingerprint == job.fingerprint()).then_some(cursor.max(claimed)));
+            cursors.push((!changed).then_some(cursor.max(claimed)));
             *place = state;
+            // Another job by the same name may do what this one could not.
+            if changed && place.suspended != Some(Suspension::Operator) {
+                place.suspended = None;
+            }
         }
         let dropped = before.into_iter().filter(|(_, (_, state))| !state.active.is_empty());
         recovered.dropped = dropped
@@ -173,7 +178,7 @@ impl Engine {
     }
 
     fn may_start(&self, id: JobId) -> bool {
-        let suspended = self.job_state(id).is_some_and(|state| state.suspended);
+        let suspended = self.job_state(id).is_some_and(|state| state.suspended.is_some());
         !suspended && self.job(id).is_some_and(|job| !job.policy.suspend)
     }
 

@@ -7,7 +7,7 @@ use super::{MAGIC, VERSION};
 use crate::Moment;
 use crate::lived::{Lived, Stretch};
 use crate::record::{Claim, Finish, Record, Retry};
-use crate::run::{End, JobId, Origin, Phase, Reason, Run};
+use crate::run::{End, JobId, Origin, Phase, Reason, Run, Suspension};
 use crate::state::{JobState, MadeUp, Past, State};
 
 /// What a journal holds.
@@ -158,7 +158,7 @@ impl Reader {
             runs: fields.next()?,
             missed: fields.next()?,
             failures: fields.next()?,
-            suspended: fields.word()? == "s",
+            suspended: fields.suspension()?,
             ..JobState::default()
         };
         // Jobs are written in order; after a damaged line the gap is filled with jobs of no name, which match none.
@@ -207,6 +207,16 @@ impl<'a> Fields<'a> {
             "c" => Some(Origin::CatchUp),
             "m" => Some(Origin::Manual),
             "b" => Some(Origin::Backfill),
+            _ => None,
+        }
+    }
+
+    fn suspension(&mut self) -> Option<Option<Suspension>> {
+        match self.word()? {
+            "-" => Some(None),
+            "s" => Some(Some(Suspension::Operator)),
+            "f" => Some(Some(Suspension::Failure)),
+            "i" => Some(Some(Suspension::Interrupted)),
             _ => None,
         }
     }
@@ -279,7 +289,7 @@ impl<'a> Fields<'a> {
             },
             "suspend" => Record::Suspend {
                 job: self.job()?,
-                on: self.next::<u8>()? == 1,
+                why: self.suspension()?,
             },
             _ => return None,
         })

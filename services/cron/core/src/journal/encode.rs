@@ -7,7 +7,7 @@ use crate::Moment;
 use crate::job::Job;
 use crate::lived::Stretch;
 use crate::record::Record;
-use crate::run::{Origin, Phase};
+use crate::run::{Origin, Phase, Suspension};
 use crate::state::State;
 
 /// Appends one line: the checksum of `body`'s output, and that output.
@@ -86,7 +86,7 @@ pub fn encode(record: &Record, into: &mut Vec<u8>) {
                 reason.as_str()
             )
         }
-        Record::Suspend { job, on } => write!(out, "suspend {} {}", job.0, u8::from(*on)),
+        Record::Suspend { job, why } => write!(out, "suspend {} {}", job.0, suspension(*why)),
     });
 }
 
@@ -99,7 +99,7 @@ pub fn encode_snapshot(jobs: &[Job], state: &State, decided: Moment) -> Vec<u8> 
             write!(out, "job {id} {:016x} ", job.fingerprint())?;
             moment(out, known.last_scheduled)?;
             moment(out, known.last_success)?;
-            let suspended = if known.suspended { 's' } else { '-' };
+            let suspended = suspension(known.suspended);
             write!(
                 out,
                 "{} {} {} {suspended} {}",
@@ -176,6 +176,15 @@ fn origin(origin: Origin) -> char {
         Origin::CatchUp => 'c',
         Origin::Manual => 'm',
         Origin::Backfill => 'b',
+    }
+}
+
+fn suspension(why: Option<Suspension>) -> char {
+    match why {
+        None => '-',
+        Some(Suspension::Operator) => 's',
+        Some(Suspension::Failure) => 'f',
+        Some(Suspension::Interrupted) => 'i',
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::lived::Lived;
 use crate::moment::Moment;
 use crate::record::{Claim, Finish, Record, Retry};
-use crate::run::{End, JobId, Origin, Reason};
+use crate::run::{End, JobId, Origin, Reason, Suspension};
 use crate::state::State;
 
 fn seconds(seconds: i64) -> Moment {
@@ -57,7 +57,10 @@ fn journal() -> (Vec<u8>, State) {
             count: 3,
             reason: Reason::Overlap,
         },
-        Record::Suspend { job, on: true },
+        Record::Suspend {
+            job,
+            why: Some(Suspension::Interrupted),
+        },
         Record::Time { now: seconds(31) },
     ];
     for record in &records {

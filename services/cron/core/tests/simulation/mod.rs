@@ -347,7 +347,7 @@ impl World {
                     reason.as_str()
                 )
             }
-            Action::Paused(job) => format!("paused {}", name(job)),
+            Action::Suspended { job, why } => format!("suspended {} ({why:?})", name(job)),
             Action::ClockBack { by, resumes: None } => format!("the clock went back by {by:?}: ticks are due at once"),
             Action::ClockBack { by, resumes: Some(at) } => {
                 format!("the clock went back by {by:?}: nothing is due until {at}")

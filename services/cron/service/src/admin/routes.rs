@@ -23,7 +23,9 @@ use super::view;
 /// What an operator asks for in vain.
 fn refusal(error: OperateError) -> Reply {
     let status = match error {
-        OperateError::Busy(_) | OperateError::SuspendedByConfiguration => StatusCode::CONFLICT,
+        OperateError::Busy(_) | OperateError::SuspendedByConfiguration | OperateError::Poisonous => {
+            StatusCode::CONFLICT
+        }
         OperateError::Future(_) | OperateError::TooMany => StatusCode::BAD_REQUEST,
     };
     Reply::error(status, error)

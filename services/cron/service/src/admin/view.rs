@@ -8,6 +8,8 @@ use mainstay_cron_core::schedule::Zone;
 use mainstay_cron_core::{Engine, JobId, Moment, Now, run_id};
 use serde_json::{Value, json};
 
+use crate::report::suspension;
+
 /// How many ticks ahead a job shows.
 const AHEAD: usize = 5;
 
@@ -17,10 +19,10 @@ pub(super) fn job(engine: &Engine, id: JobId, now: Now) -> Value {
         return Value::Null;
     };
     let at = |moment: Moment| local(moment, &job.zone);
-    let suspended = match (job.policy.suspend, state.suspended) {
-        (true, _) => Some("by its configuration"),
-        (false, true) => Some("until it is resumed"),
-        (false, false) => None,
+    let suspended = if job.policy.suspend {
+        Some("by its configuration")
+    } else {
+        state.suspended.map(suspension)
     };
     let next: Vec<String> = engine.upcoming(id, AHEAD, now).into_iter().map(at).collect();
     let past: Vec<Value> = state
