@@ -57,12 +57,14 @@ impl Engine {
         let on_time = |tick: &Moment| horizon.since(*tick) <= self.limits.grace;
         let handed_over = |tick: &&Moment| horizon.since(**tick) < self.limits.handover;
         let handed_over = due.ticks.iter().rev().take_while(handed_over).count();
-        let wanted = match policy.misfire {
-            Misfire::Skip => due.ticks.iter().rev().take(1).filter(|tick| on_time(tick)).count(),
+        // A slow turn may find several of them.
+        let all_on_time = due.ticks.iter().rev().take_while(|tick| on_time(tick)).count();
+        let made_up = match policy.misfire {
+            Misfire::Skip => 0,
             Misfire::Once => 1,
             Misfire::All => due.ticks.len(),
         };
-        let wanted = wanted.max(handed_over);
+        let wanted = made_up.max(all_on_time).max(handed_over);
         let wanted = due
             .ticks
             .get(due.ticks.len().saturating_sub(wanted)..)
