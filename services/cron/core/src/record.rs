@@ -68,8 +68,10 @@ pub struct Retry {
     pub job: JobId,
     /// The run.
     pub scheduled: Moment,
-    /// When the next attempt is due, by the steady clock; that of a service before counts as now.
+    /// When the next attempt is due, by the steady clock. Not kept.
     pub until: Duration,
+    /// The same by the wall clock.
+    pub due: Moment,
     /// The attempt did not fail: the service ended during it.
     pub interrupted: bool,
     /// The error, at most [`crate::journal::ERROR_BYTES`].

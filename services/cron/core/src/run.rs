@@ -63,8 +63,10 @@ pub enum Phase {
     Cancelling,
     /// The last attempt failed; the next is due at this point of the steady clock.
     Backoff {
-        /// When the next attempt is due. After a restart: at once.
+        /// When the next attempt is due. A service that starts finds it by `due`.
         until: Duration,
+        /// The same by the wall clock.
+        due: Moment,
     },
 }
 

@@ -181,7 +181,10 @@ impl State {
                 let Some(run) = state.run_mut(retry.scheduled) else {
                     return;
                 };
-                run.phase = Phase::Backoff { until: retry.until };
+                run.phase = Phase::Backoff {
+                    until: retry.until,
+                    due: retry.due,
+                };
                 if retry.interrupted {
                     run.interrupted = run.interrupted.saturating_add(1);
                 } else {

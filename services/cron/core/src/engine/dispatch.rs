@@ -1,11 +1,12 @@
 //! Starting attempts, as many at once as may be in flight.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use super::Engine;
 use crate::action::{Action, Start};
 use crate::moment::Now;
-use crate::record::Record;
+use crate::record::{Finish, Record};
 use crate::run::{End, Phase, Reason, Run, RunKey};
 
 impl Engine {
@@ -19,7 +20,8 @@ impl Engine {
                 return;
             };
             // The run may have been replaced meanwhile.
-            if self.run(key).is_some_and(|run| run.phase == Phase::Backoff { until }) {
+            let waits = |run: &Run| matches!(run.phase, Phase::Backoff { until: other, .. } if other == until);
+            if self.run(key).is_some_and(waits) {
                 self.make_ready(key);
             }
         }
@@ -47,6 +49,20 @@ impl Engine {
                 self.pump(key.job);
                 continue;
             }
+            if let Some(max_age) = self.is_too_old(key, &run, now) {
+                self.end_run(
+                    Finish {
+                        job: key.job,
+                        scheduled: key.scheduled,
+                        end: End::Failed,
+                        duration: Duration::ZERO,
+                        error: Some(format!("no other attempt could start within {max_age:?}").into()),
+                    },
+                    actions,
+                );
+                self.pump(key.job);
+                continue;
+            }
             self.start(key, &run, now, actions);
         }
     }
@@ -66,6 +82,13 @@ impl Engine {
         let Some(job) = self.job(key.job) else { return false };
         let late = now.wall.since(run.scheduled.plus(job.offset()));
         run.attempt() == 1 && run.origin.is_scheduled() && job.policy.deadline.is_some_and(|deadline| late > deadline)
+    }
+
+    /// Within which time a run that has failed may be tried again, if that is over: it may have waited for other callbacks
+    /// to end, or for the service to come back.
+    fn is_too_old(&self, key: RunKey, run: &Run, now: Now) -> Option<Duration> {
+        let max_age = self.job(key.job)?.policy.retry.max_age;
+        (run.failed > 0 && now.wall.since(run.claimed) > max_age).then_some(max_age)
     }
 
     fn start(&mut self, key: RunKey, run: &Run, now: Now, actions: &mut Vec<Action>) {

@@ -91,6 +91,7 @@ impl Engine {
             job,
             scheduled,
             until,
+            due: now.wall.plus(delay),
             interrupted,
             error,
         }));

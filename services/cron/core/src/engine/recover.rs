@@ -160,14 +160,7 @@ impl Engine {
                     recovered.interrupted += 1;
                     self.recover_interrupted(key, is_newest, now, actions);
                 }
-                Phase::Backoff { .. } => {
-                    let (retry, name) = match self.job(id) {
-                        Some(job) => (job.policy.retry, &*job.name),
-                        None => return,
-                    };
-                    let delay = retry.delay(run.failed, super::finish::spread(name, key, run.attempt()));
-                    self.wait_again(key, delay, now);
-                }
+                Phase::Backoff { due, .. } => self.wait_on(key, due, now),
                 Phase::Queued | Phase::Ready => {}
             }
         }
@@ -217,10 +210,12 @@ impl Engine {
         self.back_off(key, delay, now, true, Box::default());
     }
 
-    /// A run that waited for its next attempt when the service ended waits anew.
-    fn wait_again(&mut self, key: RunKey, delay: Duration, now: Now) {
-        let until = now.steady.saturating_add(delay);
-        self.set_phase(key, Phase::Backoff { until });
+    /// A run that waited for its next attempt when the service ended waits for what is left of the time.
+    fn wait_on(&mut self, key: RunKey, due: Moment, now: Now) {
+        // A clock that was set back meanwhile does not make that longer than any delay is.
+        let longest = self.job(key.job).map(|job| job.policy.retry.max).unwrap_or_default();
+        let until = now.steady.saturating_add(due.since(now.wall).min(longest));
+        self.set_phase(key, Phase::Backoff { until, due });
         self.backoffs.push(Reverse((until, key)));
     }
 }

@@ -247,7 +247,10 @@ impl<'a> Fields<'a> {
                 "r" => Phase::Running {
                     since: Moment::from_nanoseconds(0),
                 },
-                "b" => Phase::Backoff { until: Duration::ZERO },
+                "b" => Phase::Backoff {
+                    until: Duration::ZERO,
+                    due: self.moment()?,
+                },
                 _ => return None,
             },
         })
@@ -272,6 +275,7 @@ impl<'a> Fields<'a> {
                 scheduled: self.moment()?,
                 until: Duration::ZERO,
                 interrupted: self.word()? == "i",
+                due: self.moment()?,
                 error: self.text(),
             }),
             "finish" => Record::Finish(Finish {

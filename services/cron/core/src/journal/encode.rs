@@ -50,9 +50,10 @@ pub fn encode(record: &Record, into: &mut Vec<u8>) {
             let kind = if retry.interrupted { 'i' } else { 'f' };
             write!(
                 out,
-                "retry {} {} {kind} ",
+                "retry {} {} {kind} {} ",
                 retry.job.0,
-                retry.scheduled.as_nanoseconds()
+                retry.scheduled.as_nanoseconds(),
+                retry.due.as_nanoseconds()
             )?;
             text(out, &retry.error)
         }
@@ -126,7 +127,11 @@ pub fn encode_snapshot(jobs: &[Job], state: &State, decided: Moment) -> Vec<u8> 
                     run.interrupted,
                     run.missed,
                     origin(run.origin)
-                )
+                )?;
+                match run.phase {
+                    Phase::Backoff { due, .. } => write!(out, " {}", due.as_nanoseconds()),
+                    _ => Ok(()),
+                }
             });
         }
         for ticks in &known.made_up {

@@ -40,6 +40,7 @@ fn journal() -> (Vec<u8>, State) {
             job,
             scheduled: seconds(10),
             until: Duration::ZERO,
+            due: seconds(15),
             interrupted: false,
             error: "line one\nline two \\ end".into(),
         }),
