@@ -12,6 +12,11 @@ use crate::run::{End, JobId, Origin, Phase, Reason, Run, RunKey};
 impl Engine {
     /// Makes a run of a tick if the job's policies allow it.
     pub(super) fn claim(&mut self, job: JobId, scheduled: Moment, origin: Origin, now: Now, out: &mut Vec<Action>) {
+        // Neither is a miss: the tick has its run, or is one too many.
+        let has_run = self.run(RunKey { job, scheduled }).is_some();
+        if has_run || (origin.is_scheduled() && self.is_spent(job)) {
+            return;
+        }
         if let Err(reason) = self.admit(job, scheduled, origin, out) {
             self.miss(job, scheduled, 1, reason, out);
             return;
@@ -23,16 +28,15 @@ impl Engine {
             origin,
         }));
         // The run that used up `max_runs` was the last: there is no next tick.
-        let next = self.next_tick(job);
-        self.set_next_if_spent(job, next);
-    }
-
-    fn set_next_if_spent(&mut self, job: JobId, next: Option<Moment>) {
-        let most = self.job(job).and_then(|job| job.policy.max_runs);
-        let spent = most.is_some_and(|most| self.job_state(job).is_some_and(|state| state.runs >= most));
-        if spent && next.is_some() {
+        if self.is_spent(job) && self.next_tick(job).is_some() {
             self.set_next(job, None);
         }
+    }
+
+    /// Whether the job has run as often as it may.
+    fn is_spent(&self, job: JobId) -> bool {
+        let most = self.job(job).and_then(|job| job.policy.max_runs);
+        most.is_some_and(|most| self.job_state(job).is_some_and(|state| state.runs >= most))
     }
 
     /// Whether a run may be added to those that are not over; makes room under [`Overlap::Replace`].
@@ -46,8 +50,7 @@ impl Engine {
         let (Some(job), Some(state)) = (self.job(id), self.job_state(id)) else {
             return Err(Reason::Misfire);
         };
-        let spent = job.policy.max_runs.is_some_and(|most| state.runs >= most);
-        if state.run(scheduled).is_some() || (origin.is_scheduled() && spent) {
+        if state.run(scheduled).is_some() {
             return Err(Reason::Overlap);
         }
         if state.active.len() >= MOST_ACTIVE {

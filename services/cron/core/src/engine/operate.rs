@@ -117,6 +117,10 @@ impl Engine {
 
     /// The next ticks of a job, at most `count`: what its schedule and bounds say, suspended or not.
     pub fn upcoming(&self, job: JobId, count: usize, now: Now) -> Vec<Moment> {
+        let most = self.job(job).and_then(|job| job.policy.max_runs);
+        let left = most.map(|most| most.saturating_sub(self.job_state(job).map_or(0, |state| state.runs)));
+        let left = left.map_or(count, |left| usize::try_from(left).unwrap_or(count));
+        let count = count.min(left);
         let mut ticks = Vec::with_capacity(count);
         let mut after = now.wall;
         while ticks.len() < count {
