@@ -69,8 +69,13 @@ impl Job {
         Duration::from_nanos(hash::stable(&[b"jitter", self.name.as_bytes()]) % span)
     }
 
-    /// Changes when the schedule does: ticks of an older schedule are then not made up.
+    /// Changes when the schedule does, or whether it is in force: ticks from before are then not made up.
     pub fn fingerprint(&self) -> u64 {
-        hash::stable(&[self.schedule.text().as_bytes(), self.zone.name().as_bytes()])
+        hash::stable(&[
+            self.schedule.text().as_bytes(),
+            self.zone.name().as_bytes(),
+            self.schedule.rule().as_bytes(),
+            &[u8::from(self.policy.suspend)],
+        ])
     }
 }

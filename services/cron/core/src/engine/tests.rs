@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::policy::{Overlap, Policy};
 use crate::run::Outcome;
-use crate::schedule::{ParseContext, Schedule, Zone};
+use crate::schedule::{DstRule, ParseContext, Schedule, Zone};
 
 fn jobs(count: usize, schedule: &str, policy: Policy) -> Vec<Job> {
     let schedule = Arc::new(Schedule::parse(schedule, &ParseContext::default()).unwrap());
@@ -236,6 +236,60 @@ fn a_schedule_that_changed_makes_nothing_up() {
     engine.poll(at(7290), &mut actions);
     assert_eq!(actions, []);
     assert_eq!(engine.next_tick(JobId(0)), Some(at(7320).wall));
+}
+
+#[test]
+fn a_job_makes_nothing_up_when_its_rule_or_anchor_changed_or_its_configuration_lets_it_go_on() {
+    let limits = Limits::default();
+    let job = |schedule: &str, suspend, dst, start: Option<Moment>| {
+        let context = ParseContext {
+            dst,
+            start: start.map(jiff::Timestamp::from),
+            ..ParseContext::default()
+        };
+        let policy = Policy {
+            suspend,
+            start,
+            ..Policy::default()
+        };
+        Job {
+            schedule: Arc::new(Schedule::parse(schedule, &context).unwrap()),
+            ..jobs(1, "* * * * *", policy).remove(0)
+        }
+    };
+    let (skip, vixie) = (DstRule::Skip, DstRule::Vixie);
+    for (before, after) in [
+        (
+            job("0 4 * * *", false, skip, None),
+            job("0 4 * * *", false, vixie, None),
+        ),
+        (
+            job("@every 1m", false, skip, None),
+            job("@every 1m", false, skip, Some(at(0).wall)),
+        ),
+        (job("* * * * *", true, skip, None), job("* * * * *", false, skip, None)),
+    ] {
+        let (engine, _) = Engine::new(limits, vec![before], None, true, at(1));
+        let loaded = journal::decode(&engine.snapshot()).unwrap();
+        let day_and_a_half = at(36 * 60 * 60 + 30);
+        let (mut engine, _) = Engine::new(limits, vec![after], Some(loaded), true, day_and_a_half);
+        let mut actions = Vec::new();
+        engine.poll(day_and_a_half, &mut actions);
+        assert_eq!(actions, []);
+        assert!(engine.next_tick(JobId(0)).unwrap() > day_and_a_half.wall);
+    }
+}
+
+#[test]
+fn a_job_shows_no_more_ticks_than_it_may_run() {
+    let policy = Policy {
+        max_runs: Some(3),
+        ..Policy::default()
+    };
+    let (mut engine, _) = Engine::new(Limits::default(), jobs(1, "* * * * *", policy), None, false, at(1));
+    assert_eq!(engine.upcoming(JobId(0), 5, at(1)).len(), 3);
+    engine.poll(at(60), &mut Vec::new());
+    assert_eq!(engine.upcoming(JobId(0), 5, at(60)).len(), 2);
 }
 
 #[test]

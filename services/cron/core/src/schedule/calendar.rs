@@ -45,6 +45,16 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
+    /// The same for all schedules that changes of the clocks treat alike.
+    pub(super) fn rule(&self) -> &'static str {
+        match (self.makes_up_for_gaps, self.fires_twice) {
+            (false, false) => "skip",
+            (false, true) => "twice",
+            (true, false) => "make up",
+            (true, true) => "make up, twice",
+        }
+    }
+
     pub(super) fn new(pattern: Pattern, has_time_wildcard: bool, zone: Zone, rule: DstRule) -> Self {
         let (makes_up_for_gaps, fires_twice) = match rule {
             DstRule::Skip => (false, pattern.is_every_hour()),

@@ -38,6 +38,11 @@ impl Every {
         Self { interval, anchor }
     }
 
+    /// What they are counted from.
+    pub(super) fn anchor(&self) -> Timestamp {
+        self.anchor
+    }
+
     /// The first tick later than `after`.
     pub(super) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         if after < self.anchor {

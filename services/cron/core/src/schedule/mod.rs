@@ -127,6 +127,15 @@ impl Schedule {
         })
     }
 
+    /// What its ticks depend on beside its text and its zone: the rule for changes of the clocks, or what it counts from.
+    pub fn rule(&self) -> String {
+        match &self.kind {
+            Kind::Calendar { calendar, .. } => calendar.rule().to_owned(),
+            Kind::Every(every) => every.anchor().to_string(),
+            Kind::At(_) | Kind::Startup => String::new(),
+        }
+    }
+
     /// The first tick later than an instant; none if the schedule does not fire any more.
     ///
     /// Ticks of fields are on whole seconds. The search ends with the year 2199.
