@@ -32,33 +32,37 @@ pub enum LoadError {
     /// Its beginning is not readable.
     #[error("does not begin as a cron journal does")]
     NotAJournal,
-    /// Its snapshot is not complete.
-    #[error("breaks off before the end of its snapshot")]
+    /// Its snapshot tells of no time.
+    #[error("has no readable snapshot")]
     NoSnapshot,
 }
 
 /// Reads a journal.
 ///
 /// # Errors
-/// See [`LoadError`]. Damage after the snapshot is not an error: it is left out and counted.
+/// See [`LoadError`]. Damaged lines are no error as long as some are sound: they are left out and counted.
 pub fn decode(bytes: &[u8]) -> Result<Loaded, LoadError> {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map(body);
-    let header = lines.next().flatten().ok_or(LoadError::NotAJournal)?;
-    let version = header
-        .strip_prefix(MAGIC)
-        .and_then(|rest| rest.trim().parse::<u32>().ok());
-    match version {
-        Some(VERSION) => {}
-        Some(version) if version > VERSION => return Err(LoadError::Newer(version)),
-        _ => return Err(LoadError::NotAJournal),
-    }
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map(body).peekable();
     let mut reader = Reader::default();
     let (mut damaged, mut bad) = (0, 0);
+    match lines.next().flatten().map(version) {
+        Some(Some(VERSION)) => {}
+        Some(Some(version)) if version > VERSION => return Err(LoadError::Newer(version)),
+        Some(_) => return Err(LoadError::NotAJournal),
+        // What follows is in order, so this was.
+        None if lines.peek().is_some_and(Option::is_some) => bad += 1,
+        None => return Err(LoadError::NotAJournal),
+    }
     for line in lines {
         match line.and_then(|line| reader.line(line)) {
             Some(()) => damaged += std::mem::take(&mut bad),
             None => bad += 1,
         }
+    }
+    if reader.state.is_none() {
+        // A snapshot is put in place when it is whole, so this is not a crash's doing.
+        damaged += std::mem::take(&mut bad).max(1);
+        reader.end_snapshot(None).ok_or(LoadError::NoSnapshot)?;
     }
     let state = reader.state.ok_or(LoadError::NoSnapshot)?;
     Ok(Loaded {
@@ -67,6 +71,11 @@ pub fn decode(bytes: &[u8]) -> Result<Loaded, LoadError> {
         damaged,
         torn: bad > 0,
     })
+}
+
+/// The version in a first line, none if it is something else's.
+fn version(line: &str) -> Option<u32> {
+    line.strip_prefix(MAGIC)?.trim().parse().ok()
 }
 
 /// A line without its checksum and end, none if it is damaged.
@@ -91,9 +100,18 @@ impl Reader {
     fn line(&mut self, line: &str) -> Option<()> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let mut fields = Fields(rest);
-        if let Some(state) = &mut self.state {
-            state.apply(&fields.record(word)?);
+        let snapshot = matches!(word, "job" | "run" | "made-up" | "past" | "error" | "life" | "end");
+        if !snapshot {
+            let record = fields.record(word)?;
+            if self.state.is_none() {
+                // The line that ends the snapshot is damaged.
+                self.end_snapshot(time_of(&record))?;
+            }
+            self.state.as_mut()?.apply(&record);
             return Some(());
+        }
+        if self.state.is_some() {
+            return None;
         }
         match word {
             "job" => self.job(&mut fields),
@@ -136,17 +154,26 @@ impl Reader {
                 });
                 Some(())
             }
-            "end" => {
-                let current = self.life.pop()?;
-                let lived = Lived::from_parts(current, std::mem::take(&mut self.life));
-                self.state = Some(State {
-                    jobs: std::mem::take(&mut self.known),
-                    lived,
-                });
-                Some(())
-            }
+            "end" => self.end_snapshot(None),
             _ => None,
         }
+    }
+
+    /// What follows changes the snapshot. If its time is damaged: it was written no earlier than the newest time in it,
+    /// or a moment before `next`.
+    fn end_snapshot(&mut self, next: Option<Moment>) -> Option<()> {
+        let current = self.life.pop().or_else(|| {
+            let newest = self.known.iter().filter_map(newest_time).max().or(next)?;
+            Some(Stretch {
+                from: newest,
+                to: newest,
+            })
+        })?;
+        self.state = Some(State {
+            jobs: std::mem::take(&mut self.known),
+            lived: Lived::from_parts(current, std::mem::take(&mut self.life)),
+        });
+        Some(())
     }
 
     fn job(&mut self, fields: &mut Fields<'_>) -> Option<()> {
@@ -169,6 +196,23 @@ impl Reader {
         self.jobs.push((fields.0.into(), fingerprint));
         self.known.push(known);
         Some(())
+    }
+}
+
+/// The newest time that is known of a job.
+fn newest_time(job: &JobState) -> Option<Moment> {
+    let claimed = job.active.iter().map(|run| run.claimed);
+    let past = job.past.iter().map(|past| past.scheduled);
+    claimed.chain(past).chain(job.last_scheduled).max()
+}
+
+/// The time that a record tells of.
+fn time_of(record: &Record) -> Option<Moment> {
+    match record {
+        Record::Time { now } => Some(*now),
+        Record::Claim(claim) => Some(claim.at),
+        Record::Start { at, .. } => Some(*at),
+        Record::Retry(_) | Record::Finish(_) | Record::Miss { .. } | Record::Suspend { .. } => None,
     }
 }
 

@@ -12,8 +12,10 @@
 //! ```
 //!
 //! A crash may tear the last line off; it is left out, and what it told of has not happened. A line that is damaged
-//! anywhere else is left out too, and reported. To compact is to write a new file that begins with a snapshot and to
-//! rename it over the old one; one write appends the records of many runs, so one sync makes all of them durable.
+//! anywhere else is left out too, and reported, in the snapshot as after it.
+//!
+//! To compact is to write a new file that begins with a snapshot and to rename it over the old one; one write appends the
+//! records of many runs, so one sync makes all of them durable.
 
 mod decode;
 mod encode;
