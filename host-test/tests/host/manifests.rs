@@ -111,6 +111,7 @@ fn every_example_s_manifest_is_valid_and_all_of_it_has_an_effect() {
 fn the_cluster_s_manifests_run_here_too() {
     for (folder, name, setting, components) in [
         ("base", "cron", "CRON_SCHEDULE", &["health"][..]),
+        ("elected", "cron", "CRON_SCHEDULE", &["health"]),
         ("nats", "nats", "NATS_SUBJECTS", &["nats-client", "health"]),
         ("mcp", "mcp", "MCP_HOSTS", &["mcp-client"]),
     ] {
