@@ -5,7 +5,7 @@
 //! - `RECORDER_VETO`: jobs that the gate leaves out
 //! - `RECORDER_EVENTS`: wants to know of everything
 //!
-//! A payload of `retry`, `reject` or `hang` makes a run end that way; `slow` makes it take 5 ms.
+//! A payload of `retry`, `reject` or `hang` makes a run end that way; `slow` makes it take 5 ms, `slower` 20 ms.
 
 mod bindings {
     #![allow(missing_docs, unsafe_code)] // Generated.
@@ -16,6 +16,7 @@ mod bindings {
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::time::Duration;
 
 use bindings::exports::mainstay::cron::{events, gate, job, schedule};
 
@@ -37,7 +38,8 @@ impl job::Guest for Recorder {
             "retry" => return Err(job::JobError::Retry("asked to be tried again".to_owned())),
             "reject" => return Err(job::JobError::Reject("asked to be rejected".to_owned())),
             "hang" => std::future::pending().await,
-            "slow" => std::thread::sleep(std::time::Duration::from_millis(5)),
+            "slow" => std::thread::sleep(Duration::from_millis(5)),
+            "slower" => std::thread::sleep(Duration::from_millis(20)),
             _ => {}
         }
         record(&format!("done {}", tick.run_id));
