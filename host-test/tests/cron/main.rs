@@ -15,6 +15,7 @@ mod common;
 mod admin;
 mod burst;
 mod election;
+mod example;
 mod faults;
 mod idle;
 mod kill;
