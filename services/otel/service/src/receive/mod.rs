@@ -39,6 +39,11 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 /// How long a connection may be idle, or the head of a request take: SDKs send metrics once a minute.
 const HEAD_LIMIT: Duration = Duration::from_secs(300);
 
+/// How often a connection of HTTP/2 on which nothing happens is asked whether somebody is there, and how long the answer may
+/// take: a client that is gone without a word must not keep its place.
+const PING_EVERY: Duration = Duration::from_secs(60);
+const PING_LIMIT: Duration = Duration::from_secs(20);
+
 /// What both receivers need.
 pub(crate) struct Receiver<C> {
     intake: Rc<Intake<C>>,
@@ -139,6 +144,8 @@ async fn grpc_connection<C: Component>(receiver: Rc<Receiver<C>>, stream: Socket
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_LIMIT)
         .serve_connection(TokioIo::new(Coalesced::new(stream)), service)
         .await
 }
