@@ -15,6 +15,7 @@ mod common;
 mod client;
 mod examples;
 mod fields;
+mod hooks;
 mod kill;
 mod senders;
 mod support;

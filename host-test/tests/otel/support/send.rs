@@ -10,8 +10,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mainstay_collector::{Encoding, Signal, json};
+use mainstay_host_test::workload::Workload;
 use prost_reflect::DynamicMessage;
 use tokio::net::TcpStream;
+
+use crate::common;
 
 /// What the sidecar said.
 #[derive(Debug)]
@@ -68,6 +71,15 @@ pub async fn send(to: SocketAddr, signal: Signal, encoding: Encoding, message: &
         request = request.header(coding, "gzip");
     }
     exchange(to, encoding == Encoding::Grpc, request.body(Full::from(body)).unwrap()).await
+}
+
+/// A page of the sidecar's health.
+pub async fn page(workload: &Workload, path: &str) -> String {
+    drop(common::connect(workload, 8081).await);
+    let request = Request::get(path).header("host", "otel");
+    let request = request.body(Full::default()).unwrap();
+    let reply = exchange((workload.loopback(), 8081).into(), false, request).await;
+    String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
 async fn exchange(to: SocketAddr, h2: bool, request: Request<Full<Bytes>>) -> Reply {
