@@ -19,3 +19,4 @@ mod hooks;
 mod kill;
 mod senders;
 mod support;
+mod tls;
