@@ -36,10 +36,21 @@ impl Default for Policy {
 pub struct Failure {
     /// For the log.
     pub reason: String,
-    /// Whether the same request may succeed later.
-    pub retryable: bool,
+    /// What is to be done about it.
+    pub kind: FailureKind,
     /// When the collector wants to see it again: `Retry-After`, `RetryInfo`.
     pub retry_after: Option<Duration>,
+}
+
+/// What is to be done about a failed export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The same request may succeed later.
+    Transient,
+    /// This collector does not take it, now or later. Another may: it is this one's credentials or address that are wrong.
+    Refused,
+    /// The request is at fault, whoever gets it.
+    BadData,
 }
 
 /// One export's attempts.
@@ -57,8 +68,8 @@ pub enum Next {
     In(Duration),
     /// The last failure was final.
     Rejected,
-    /// Time is up.
-    Expired,
+    /// Time is up after so long, and before another attempt may be made.
+    ExpiresIn(Duration),
 }
 
 impl Attempts {
@@ -73,7 +84,7 @@ impl Attempts {
 
     /// What comes after this failure. `random` is a number from 0 to 1.
     pub fn failed(&mut self, failure: &Failure, now: Duration, random: f64) -> Next {
-        if !failure.retryable {
+        if failure.kind != FailureKind::Transient {
             return Next::Rejected;
         }
         let spread = 1.0 + self.policy.jitter * (2.0 * random.clamp(0.0, 1.0) - 1.0);
@@ -82,30 +93,37 @@ impl Attempts {
         // The collector knows when; coming sooner would be refused again.
         let delay = failure.retry_after.map_or(drawn, |wanted| wanted.max(drawn));
         let limit = self.policy.give_up_after;
-        if !limit.is_zero() && now.saturating_sub(self.began).saturating_add(delay) > limit {
-            return Next::Expired;
+        let left = limit.saturating_sub(now.saturating_sub(self.began));
+        if !limit.is_zero() && delay > left {
+            // Not at once, or a collector that wants to be left alone for long would empty the queue by that.
+            return Next::ExpiresIn(left);
         }
         Next::In(delay)
     }
 }
 
-/// Whether OTLP/HTTP says to try again after this status (OTLP 1.x §Retryable Response Codes).
-pub fn is_retryable_http(status: u16) -> bool {
-    matches!(status, 429 | 502 | 503 | 504)
+/// What OTLP/HTTP says to do after this status (OTLP 1.x §Retryable Response Codes, §Bad Data).
+pub fn kind_of_http(status: u16) -> FailureKind {
+    match status {
+        429 | 502 | 503 | 504 => FailureKind::Transient,
+        400 | 413 | 422 => FailureKind::BadData,
+        _ => FailureKind::Refused,
+    }
 }
 
-/// Whether OTLP/gRPC says to try again after this code (OTLP 1.x §Failures). Exhaustion is final unless the collector
-/// says when it is over.
-pub fn is_retryable_grpc(code: Code, says_when: bool) -> bool {
+/// What OTLP/gRPC says to do after this code (OTLP 1.x §Failures). Exhaustion is final unless the collector says when it is
+/// over.
+pub fn kind_of_grpc(code: Code, says_when: bool) -> FailureKind {
     match code {
         Code::CANCELLED
         | Code::DEADLINE_EXCEEDED
         | Code::ABORTED
         | Code::OUT_OF_RANGE
         | Code::UNAVAILABLE
-        | Code::DATA_LOSS => true,
-        Code::RESOURCE_EXHAUSTED => says_when,
-        _ => false,
+        | Code::DATA_LOSS => FailureKind::Transient,
+        Code::RESOURCE_EXHAUSTED if says_when => FailureKind::Transient,
+        Code::INVALID_ARGUMENT => FailureKind::BadData,
+        _ => FailureKind::Refused,
     }
 }
 
@@ -119,7 +137,7 @@ mod tests {
     fn unavailable() -> Failure {
         Failure {
             reason: "503".to_owned(),
-            retryable: true,
+            kind: FailureKind::Transient,
             retry_after: None,
         }
     }
@@ -134,7 +152,8 @@ mod tests {
         }
         assert_eq!(delays[..6], [5.0, 7.5, 11.25, 16.875, 25.3125, 30.0]);
         assert!(now - SECOND > 270 * SECOND && now - SECOND <= 300 * SECOND, "{now:?}");
-        assert_eq!(attempts.failed(&unavailable(), now, 0.5), Next::Expired);
+        let left = 301 * SECOND - now;
+        assert_eq!(attempts.failed(&unavailable(), now, 0.5), Next::ExpiresIn(left));
     }
 
     proptest! {
@@ -161,7 +180,15 @@ mod tests {
             attempts.failed(&throttled(1), 60 * SECOND, 0.5),
             Next::In(SECOND * 15 / 2)
         );
-        assert_eq!(attempts.failed(&throttled(301), 70 * SECOND, 0.5), Next::Expired);
+        // Its time is up when it is up, and not as soon as that is known.
+        assert_eq!(
+            attempts.failed(&throttled(301), 70 * SECOND, 0.5),
+            Next::ExpiresIn(230 * SECOND)
+        );
+        assert_eq!(
+            attempts.failed(&throttled(1), 400 * SECOND, 0.5),
+            Next::ExpiresIn(Duration::ZERO)
+        );
     }
 
     #[test]
@@ -179,14 +206,20 @@ mod tests {
 
     #[test]
     fn only_the_retryable_codes_of_the_specification_are_retried() {
-        let http: Vec<u16> = (100..600).filter(|status| is_retryable_http(*status)).collect();
-        assert_eq!(http, [429, 502, 503, 504]);
-        let grpc: Vec<u32> = (0..=20).filter(|code| is_retryable_grpc(Code(*code), false)).collect();
-        assert_eq!(grpc, [1, 4, 10, 11, 14, 15]);
-        assert!(is_retryable_grpc(Code::RESOURCE_EXHAUSTED, true));
+        let http = |kind| -> Vec<u16> { (100..600).filter(|status| kind_of_http(*status) == kind).collect() };
+        assert_eq!(http(FailureKind::Transient), [429, 502, 503, 504]);
+        assert_eq!(http(FailureKind::BadData), [400, 413, 422]);
+        let grpc = |kind| -> Vec<u32> {
+            (0..=20)
+                .filter(|code| kind_of_grpc(Code(*code), false) == kind)
+                .collect()
+        };
+        assert_eq!(grpc(FailureKind::Transient), [1, 4, 10, 11, 14, 15]);
+        assert_eq!(grpc(FailureKind::BadData), [3]);
+        assert_eq!(kind_of_grpc(Code::RESOURCE_EXHAUSTED, true), FailureKind::Transient);
         let mut attempts = Attempts::new(Policy::default(), Duration::ZERO);
         let rejected = Failure {
-            retryable: false,
+            kind: FailureKind::Refused,
             ..unavailable()
         };
         assert_eq!(attempts.failed(&rejected, Duration::ZERO, 0.5), Next::Rejected);

@@ -10,8 +10,8 @@ use mainstay_runtime::{Context, Error};
 use crate::component::Component;
 use crate::config::{Configuration, Routing, Target};
 use crate::events::Kinds;
-use crate::export::Exporter;
 use crate::export::connect::Connect;
+use crate::export::{Exporter, Route, Upstream};
 use crate::intake::Intake;
 use crate::lane::Lane;
 use crate::process::Processor;
@@ -84,13 +84,14 @@ fn lanes(configuration: &Configuration, report: &Rc<Report>, connect: &Connect) 
             })?);
             let synced = Rc::clone(&lane);
             tokio::task::spawn_local(async move { synced.keep_synced().await });
+            let upstreams = targets.into_iter().map(|(name, target)| {
+                let report = report.upstream(signal, &name);
+                Upstream::new(target, connect, report)
+            });
+            let route = Route::new(Rc::clone(&lane), upstreams.collect());
             for _ in 0..configuration.consumers {
-                let targets = targets
-                    .iter()
-                    .map(|target| (Rc::clone(target), connect.clone()))
-                    .collect();
                 let limits = configuration.batching.limits;
-                let exporter = Exporter::new(Rc::clone(&lane), targets, configuration.retry, limits);
+                let exporter = Exporter::new(Rc::clone(&route), configuration.retry, limits);
                 tokio::task::spawn_local(exporter.run());
             }
             lanes.push(lane);
@@ -99,20 +100,25 @@ fn lanes(configuration: &Configuration, report: &Rc<Report>, connect: &Connect) 
     Ok(lanes)
 }
 
+/// Where a queue leads: the names of targets, and the targets.
+type Targets = Vec<(String, Rc<Target>)>;
+
 /// The signal's queues: a name, and the targets in the order in which they are tried.
-fn groups(configuration: &Configuration, signal: Signal) -> Vec<(String, Vec<Rc<Target>>)> {
+fn groups(configuration: &Configuration, signal: Signal) -> Vec<(String, Targets)> {
     let all = configuration.destinations.iter().filter_map(|destination| {
         let (_, target) = destination.targets.iter().find(|(of, _)| *of == signal)?;
-        Some((destination.name.clone(), vec![Rc::new(target.clone())]))
+        Some((destination.name.clone(), Rc::new(target.clone())))
     });
     match configuration.routing {
-        Routing::FanOut => all.collect(),
+        Routing::FanOut => all.map(|target| (target.0.clone(), vec![target])).collect(),
         Routing::Failover => {
-            let (names, targets): (Vec<String>, Vec<_>) = all.unzip();
-            if names.is_empty() {
+            let targets: Targets = all.collect();
+            let names: Vec<&str> = targets.iter().map(|(name, _)| name.as_str()).collect();
+            let name = names.join("/");
+            if targets.is_empty() {
                 Vec::new()
             } else {
-                vec![(names.join("/"), targets.concat())]
+                vec![(name, targets)]
             }
         }
     }

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderMap, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use mainstay_otel_core::response::{self, PartialSuccess};
-use mainstay_otel_core::retry::{Failure, is_retryable_grpc, is_retryable_http};
+use mainstay_otel_core::retry::{Failure, FailureKind, kind_of_grpc, kind_of_http};
 use mainstay_otel_core::status::{Code, Status};
 use mainstay_otel_core::{Signal, grpc};
 
@@ -21,16 +21,16 @@ const LIMIT: usize = 64 << 10;
 pub(super) fn transient(reason: impl Into<String>) -> Failure {
     Failure {
         reason: reason.into(),
-        retryable: true,
+        kind: FailureKind::Transient,
         retry_after: None,
     }
 }
 
-/// A failure that the same request would meet again.
-pub(super) fn rejected(reason: impl Into<String>) -> Failure {
+/// A failure that the same request would meet again, at this collector.
+pub(super) fn refused(reason: impl Into<String>) -> Failure {
     Failure {
         reason: reason.into(),
-        retryable: false,
+        kind: FailureKind::Refused,
         retry_after: None,
     }
 }
@@ -59,12 +59,12 @@ pub(super) async fn http(signal: Signal, protocol: Protocol, response: Response<
         _ => Status::from_protobuf(&body),
     };
     let told = status.as_ref().map_or("", |status| status.message.as_str());
-    let retryable = is_retryable_http(head.status.as_u16());
+    let kind = kind_of_http(head.status.as_u16());
     let retry_after = retry_after(&head.headers).or(status.as_ref().and_then(|status| status.retry_after));
     Ok(Err(Failure {
         reason: describe(&head.status.to_string(), told),
-        retryable,
-        retry_after: retry_after.filter(|_| retryable),
+        kind,
+        retry_after: retry_after.filter(|_| kind == FailureKind::Transient),
     }))
 }
 
@@ -88,11 +88,11 @@ pub(super) async fn grpc(signal: Signal, response: Response<Incoming>) -> Outcom
         Status::new(code, what)
     });
     if status.code != Code::OK {
-        let retryable = is_retryable_grpc(status.code, status.retry_after.is_some());
+        let kind = kind_of_grpc(status.code, status.retry_after.is_some());
         return Ok(Err(Failure {
             reason: describe(status.code.name(), &status.message),
-            retryable,
-            retry_after: status.retry_after.filter(|_| retryable),
+            kind,
+            retry_after: status.retry_after.filter(|_| kind == FailureKind::Transient),
         }));
     }
     let partial = match grpc::message(&body) {

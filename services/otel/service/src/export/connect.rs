@@ -18,29 +18,35 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport for T {}
 /// A connection that is being made; the error is one line.
 pub type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn Transport>, String>>>>;
 
-/// Makes connections to a target.
+/// Makes connections to one target, and knows of those that it made before.
+pub type Dial = Rc<dyn Fn() -> Connecting>;
+
+/// Makes connections to targets.
 #[derive(Clone)]
-pub struct Connect(Rc<dyn Fn(&Target) -> Connecting>);
+pub struct Connect(Rc<dyn Fn(&Target) -> Dial>);
 
 impl Connect {
-    /// Makes connections as this does.
-    pub fn new(connect: impl Fn(&Target) -> Connecting + 'static) -> Self {
+    /// Makes connections as this does; it is asked once for each target.
+    pub fn new(connect: impl Fn(&Target) -> Dial + 'static) -> Self {
         Self(Rc::new(connect))
     }
 
-    /// Dials, looking the name up anew.
+    /// Dials, looking the name up anew. Of several addresses each comes first in its turn.
     pub fn dial() -> Self {
         Self::new(|target| {
-            let dialer = Dialer::new(target.timeout).with_tls(target.tls.clone());
+            let dialer = Rc::new(Dialer::new(target.timeout).with_tls(target.tls.clone()));
             let endpoint = target.url.endpoint.clone();
-            Box::pin(async move {
-                let stream = dialer.connect(&endpoint).await.map_err(|error| error.to_string())?;
-                Ok(Box::new(stream) as Box<dyn Transport>)
+            Rc::new(move || {
+                let (dialer, endpoint) = (Rc::clone(&dialer), endpoint.clone());
+                Box::pin(async move {
+                    let stream = dialer.connect(&endpoint).await.map_err(|error| error.to_string())?;
+                    Ok(Box::new(stream) as Box<dyn Transport>)
+                })
             })
         })
     }
 
-    pub(super) fn to(&self, target: &Target) -> Connecting {
+    pub(super) fn to(&self, target: &Target) -> Dial {
         (self.0)(target)
     }
 }

@@ -11,14 +11,14 @@ use mainstay_otel_core::response::PartialSuccess;
 use mainstay_otel_core::retry::Failure;
 
 use super::answer;
-use super::connect::Connect;
+use super::connect::Dial;
 use super::payload::Payload;
 use crate::config::{Protocol, Target};
 use crate::receive::Local;
 
 pub(super) struct Connection {
     target: Rc<Target>,
-    connect: Connect,
+    dial: Dial,
     open: Option<Open>,
 }
 
@@ -28,10 +28,10 @@ enum Open {
 }
 
 impl Connection {
-    pub(super) fn new(target: Rc<Target>, connect: Connect) -> Self {
+    pub(super) fn new(target: Rc<Target>, dial: Dial) -> Self {
         Self {
             target,
-            connect,
+            dial,
             open: None,
         }
     }
@@ -51,7 +51,7 @@ impl Connection {
         };
         let request = payload
             .into_request(&self.target)
-            .map_err(|error| answer::rejected(format!("{url}: {error}")))?;
+            .map_err(|error| answer::refused(format!("{url}: {error}")))?;
         // One that was closed while it was idle is noticed before anything is sent on it.
         let mut open = match self.usable().await {
             Some(open) => open,
@@ -79,7 +79,7 @@ impl Connection {
 
     async fn open(&self) -> Result<Open, Failure> {
         let url = self.target.url.text();
-        let stream = self.connect.to(&self.target).await.map_err(answer::transient)?;
+        let stream = (self.dial)().await.map_err(answer::transient)?;
         let stream = TokioIo::new(stream);
         let failed = |error: hyper::Error| answer::transient(format!("{url}: {error}"));
         match self.target.protocol {

@@ -1,6 +1,7 @@
 //! From the queue to the collector.
 //!
 //! - `payload`: a batch as a destination wants it: encoded, compressed, framed
+//! - `route`: from one queue to its destinations, as all its consumers know it
 //! - `connection`: one connection, kept
 //! - `answer`: what a collector's answer means
 //! - [`connect`]: where connections come from
@@ -9,40 +10,31 @@ mod answer;
 pub mod connect;
 mod connection;
 mod payload;
+mod route;
 
 use std::rc::Rc;
 
 use bytes::Bytes;
-use mainstay_otel_core::retry::{Attempts, Failure, Next, Policy};
+use mainstay_otel_core::response::PartialSuccess;
+use mainstay_otel_core::retry::{Attempts, Failure, FailureKind, Next, Policy};
 use mainstay_otel_core::wire::{self, Limits};
-use mainstay_otel_core::{Signal, response::PartialSuccess};
 use tokio::time::{Duration, Instant};
 
-use crate::config::Target;
-use crate::lane::{Batch, Lane};
+use crate::lane::Batch;
 use crate::report::Loss;
-use connect::Connect;
 use connection::Connection;
 use payload::Payload;
-
-/// How long a destination that failed is passed over, where another stands in for it.
-const COOL_DOWN: Duration = Duration::from_secs(30);
+pub(crate) use route::{Route, Upstream};
 
 /// Empties a queue, one batch after the other, for ever.
 pub(crate) struct Exporter {
-    lane: Rc<Lane>,
-    /// In the order in which they are tried. More than one only where they stand in for each other.
-    destinations: Vec<Destination>,
+    route: Rc<Route>,
+    /// One to each of its destinations, in their order.
+    connections: Vec<Connection>,
     policy: Policy,
     limits: Limits,
     /// The clock of retries.
     epoch: Instant,
-}
-
-struct Destination {
-    target: Rc<Target>,
-    connection: Connection,
-    failed: Option<Instant>,
 }
 
 /// A request on its way: a batch, or a part of one that was too large.
@@ -51,19 +43,21 @@ struct Outgoing {
     items: usize,
 }
 
+/// A round of attempts, one at each destination that may be asked.
+#[derive(Default)]
+struct Failures {
+    /// By destination.
+    each: Vec<(usize, Failure)>,
+    /// Whether one was passed over because it does not want to be asked yet.
+    passed_over: bool,
+}
+
 impl Exporter {
-    pub(crate) fn new(lane: Rc<Lane>, targets: Vec<(Rc<Target>, Connect)>, policy: Policy, limits: Limits) -> Self {
-        let destinations = targets
-            .into_iter()
-            .map(|(target, connect)| Destination {
-                connection: Connection::new(Rc::clone(&target), connect),
-                target,
-                failed: None,
-            })
-            .collect();
+    pub(crate) fn new(route: Rc<Route>, policy: Policy, limits: Limits) -> Self {
+        let connections = route.upstreams.iter().map(Upstream::connection).collect();
         Self {
-            lane,
-            destinations,
+            route,
+            connections,
             policy,
             limits,
             epoch: Instant::now(),
@@ -72,11 +66,11 @@ impl Exporter {
 
     pub(crate) async fn run(mut self) {
         loop {
-            let batch = self.lane.next().await;
+            let batch = self.route.lane.next().await;
             for outgoing in self.parts(&batch) {
                 self.deliver(&outgoing).await;
             }
-            self.lane.settle(&batch);
+            self.route.lane.settle(&batch);
         }
     }
 
@@ -97,7 +91,7 @@ impl Exporter {
         if batch.items <= self.limits.items && body.len() <= self.limits.bytes {
             return whole();
         }
-        match wire::split(self.lane.signal.request(), body, self.limits) {
+        match wire::split(self.route.lane.signal.request(), body, self.limits) {
             Ok(parts) => parts
                 .into_iter()
                 .map(|part| Outgoing {
@@ -112,25 +106,31 @@ impl Exporter {
 
     /// Sends a request until it has arrived or is given up.
     async fn deliver(&mut self, outgoing: &Outgoing) {
+        // Somebody else's batch may have been told to come later.
+        self.route.ready().await;
         let mut attempts = Attempts::new(self.policy, self.epoch.elapsed());
-        let mut payloads = vec![None; self.destinations.len()];
+        let mut payloads = vec![None; self.connections.len()];
         loop {
-            let failure = match self.attempt(outgoing, &mut payloads).await {
-                Ok(partial) => return self.arrived(outgoing.items, partial),
-                Err(failure) => failure,
+            let failures = match self.attempt(outgoing, &mut payloads).await {
+                Ok(()) => return,
+                Err(failures) => failures,
             };
-            let report = &self.lane.report;
-            match attempts.failed(&failure, self.epoch.elapsed(), rand::random()) {
+            let failure = self.route.sum_up(&failures);
+            let next = attempts.failed(&failure, self.epoch.elapsed(), rand::random());
+            let delay = match next {
+                Next::In(delay) => Some(delay),
+                Next::Rejected | Next::ExpiresIn(_) => None,
+            };
+            self.report(&failures, delay);
+            let report = &self.route.lane.report;
+            match next {
                 Next::In(delay) => {
-                    report.failed(&failure.reason, Some(delay));
                     tokio::time::sleep(delay).await;
+                    self.route.ready().await;
                 }
-                Next::Rejected => {
-                    report.failed(&failure.reason, None);
-                    return report.dropped(outgoing.items, Loss::Rejected, &failure.reason);
-                }
-                Next::Expired => {
-                    report.failed(&failure.reason, None);
+                Next::Rejected => return report.dropped(outgoing.items, Loss::Rejected, &failure.reason),
+                Next::ExpiresIn(rest) => {
+                    tokio::time::sleep(rest).await;
                     let reason = format!("retries are used up: {}", failure.reason);
                     return report.dropped(outgoing.items, Loss::Expired, &reason);
                 }
@@ -138,94 +138,76 @@ impl Exporter {
         }
     }
 
-    /// One attempt: at the first destination that is not known to be failing, and then at the others, so that a failure is
-    /// that of all.
-    async fn attempt(
-        &mut self,
-        outgoing: &Outgoing,
-        payloads: &mut [Option<Payload>],
-    ) -> Result<Option<PartialSuccess>, Failure> {
-        let (signal, alone) = (self.lane.signal, self.destinations.len() == 1);
-        let mut order: Vec<usize> = (0..self.destinations.len()).collect();
-        order.sort_by_key(|index| self.destinations.get(*index).is_some_and(Destination::is_cooling));
-        let mut last = Failure {
-            reason: "no destination".to_owned(),
-            retryable: false,
-            retry_after: None,
-        };
-        for index in order {
-            let (Some(destination), Some(payload)) = (self.destinations.get_mut(index), payloads.get_mut(index)) else {
+    /// One round: at the first destination that is not known to be failing, and then at the others, so that a failure is that
+    /// of all.
+    async fn attempt(&mut self, outgoing: &Outgoing, payloads: &mut [Option<Payload>]) -> Result<(), Failures> {
+        let mut failures = Failures::default();
+        for index in self.route.order() {
+            let (Some(upstream), Some(connection), Some(payload)) = (
+                self.route.upstreams.get(index),
+                self.connections.get_mut(index),
+                payloads.get_mut(index),
+            ) else {
                 continue;
             };
+            if upstream.waits().is_some() {
+                failures.passed_over = true;
+                continue;
+            }
             let began = Instant::now();
-            let result = destination.send(signal, outgoing, payload).await;
-            self.lane.report.attempted(began.elapsed());
+            let result = send(&self.route, upstream, connection, outgoing, payload).await;
+            upstream.report.attempted(began.elapsed());
             match result {
                 Ok(partial) => {
-                    destination.failed = None;
-                    return Ok(partial);
+                    self.report(&failures, None);
+                    self.route.arrived(index, outgoing.items, partial);
+                    return Ok(());
                 }
-                // What one collector rejects for good, another would take for the wrong reasons.
-                Err(failure) if !failure.retryable => return Err(failure),
                 Err(failure) => {
-                    if !alone {
-                        tracing::debug!(%signal, url = destination.target.url.text(), "export: {}", failure.reason);
+                    let is_final = failure.kind == FailureKind::BadData;
+                    upstream.failed(&failure);
+                    failures.each.push((index, failure));
+                    if is_final {
+                        break;
                     }
-                    destination.failed = Some(Instant::now());
-                    last = failure;
                 }
             }
         }
-        Err(last)
+        Err(failures)
     }
 
-    fn arrived(&self, items: usize, partial: Option<PartialSuccess>) {
-        let report = &self.lane.report;
-        let Some(PartialSuccess { rejected, message }) = partial else {
-            return report.sent(items);
-        };
-        let rejected = usize::try_from(rejected).unwrap_or(items).min(items);
-        report.sent(items - rejected);
-        // What is rejected in part is never sent again (OTLP 1.x §Partial Success).
-        if rejected > 0 {
-            report.dropped(
-                rejected,
-                Loss::Rejected,
-                &format!("the collector rejects a part: {message}"),
-            );
-        } else {
-            tracing::warn!(destination = report.name(), signal = %self.lane.signal, "the collector warns: {message}");
+    fn report(&self, failures: &Failures, retry_in: Option<Duration>) {
+        for (index, failure) in &failures.each {
+            if let Some(upstream) = self.route.upstreams.get(*index) {
+                upstream.report.failed(&failure.reason, retry_in);
+            }
         }
     }
 }
 
-impl Destination {
-    fn is_cooling(&self) -> bool {
-        self.failed.is_some_and(|failed| failed.elapsed() < COOL_DOWN)
-    }
-
-    async fn send(
-        &mut self,
-        signal: Signal,
-        outgoing: &Outgoing,
-        payload: &mut Option<Payload>,
-    ) -> Result<Option<PartialSuccess>, Failure> {
-        let timeout = self.target.timeout;
-        let payload = match payload {
-            Some(payload) => payload,
-            // Made once for all attempts.
-            None => payload.insert(payload::prepare(signal, &self.target, &outgoing.bodies)?),
-        };
-        match tokio::time::timeout(timeout, self.connection.send(signal, payload.clone())).await {
-            Ok(result) => result,
-            Err(_) => {
-                // Whatever comes on it later belongs to nobody.
-                self.connection.close();
-                Err(answer::transient(format!(
-                    "{}: no answer within {timeout:?}",
-                    self.target.url.text()
-                )))
-            }
+async fn send(
+    route: &Route,
+    upstream: &Upstream,
+    connection: &mut Connection,
+    outgoing: &Outgoing,
+    payload: &mut Option<Payload>,
+) -> Result<Option<PartialSuccess>, Failure> {
+    let (signal, target) = (route.lane.signal, &upstream.target);
+    let payload = match payload {
+        Some(payload) => payload,
+        // Made once for all attempts.
+        None => payload.insert(payload::prepare(signal, target, &outgoing.bodies)?),
+    };
+    let timeout = target.timeout;
+    match tokio::time::timeout(timeout, connection.send(signal, payload.clone())).await {
+        Ok(result) => result,
+        Err(_) => {
+            // Whatever comes on it later belongs to nobody.
+            connection.close();
+            Err(answer::transient(format!(
+                "{}: no answer within {timeout:?}",
+                target.url.text()
+            )))
         }
     }
 }

@@ -30,12 +30,12 @@ pub(super) fn prepare(signal: Signal, target: &Target, bodies: &[Bytes]) -> Resu
         let encoded = coding::encode(target.compression, body);
         encoded
             .map(Bytes::from)
-            .map_err(|error| answer::rejected(format!("cannot be compressed: {error}")))
+            .map_err(|error| answer::refused(format!("cannot be compressed: {error}")))
     };
     let mut pieces: VecDeque<Bytes> = match (target.protocol, target.compression) {
         (Protocol::HttpJson, compression) => {
             let text = json::encode(signal.request(), &bodies.concat());
-            let text = text.map_err(|error| answer::rejected(error.to_string()))?;
+            let text = text.map_err(|error| answer::refused(error.to_string()))?;
             let body = if compression == Compression::None {
                 text.into()
             } else {

@@ -163,12 +163,25 @@ impl Report {
         }
     }
 
-    /// What one queue and its exporter tell.
+    /// What one queue tells.
     pub(crate) fn lane(self: &Rc<Self>, signal: Signal, destination: &str) -> LaneReport {
         let labels = [("signal", signal.name()), ("destination", destination)];
-        let counter = |name, help| self.registry.counter(name, help, &labels);
         let gauge = |name, help| self.registry.gauge(name, help, &labels);
         LaneReport {
+            shared: Rc::clone(self),
+            signal,
+            destination: destination.to_owned(),
+            queue_requests: gauge("otel_queue_requests", "Requests that wait or are on their way."),
+            queue_bytes: gauge("otel_queue_bytes", "Bytes that wait or are on their way."),
+            losses: Losses::default(),
+        }
+    }
+
+    /// What the exporters to one destination tell.
+    pub(crate) fn upstream(self: &Rc<Self>, signal: Signal, destination: &str) -> UpstreamReport {
+        let labels = [("signal", signal.name()), ("destination", destination)];
+        let counter = |name, help| self.registry.counter(name, help, &labels);
+        UpstreamReport {
             shared: Rc::clone(self),
             signal,
             destination: destination.to_owned(),
@@ -184,16 +197,24 @@ impl Report {
                 &labels,
                 SECONDS,
             ),
-            queue_requests: gauge("otel_queue_requests", "Requests that wait or are on their way."),
-            queue_bytes: gauge("otel_queue_bytes", "Bytes that wait or are on their way."),
-            losses: Losses::default(),
             failing: Cell::new(None),
         }
     }
 }
 
-/// What one queue and its exporter tell.
+/// What one queue tells.
 pub(crate) struct LaneReport {
+    shared: Rc<Report>,
+    signal: Signal,
+    /// The destination, or all that stand in for each other.
+    destination: String,
+    queue_requests: Gauge,
+    queue_bytes: Gauge,
+    losses: Losses,
+}
+
+/// What the exporters to one destination tell.
+pub(crate) struct UpstreamReport {
     shared: Rc<Report>,
     signal: Signal,
     destination: String,
@@ -201,9 +222,6 @@ pub(crate) struct LaneReport {
     failed: Counter,
     exports: Counter,
     seconds: Histogram,
-    queue_requests: Gauge,
-    queue_bytes: Gauge,
-    losses: Losses,
     /// Since when nothing gets through.
     failing: Cell<Option<Instant>>,
 }
@@ -217,6 +235,38 @@ impl LaneReport {
     pub(crate) fn queued(&self, requests: usize, bytes: usize) {
         self.queue_requests.set(requests as f64);
         self.queue_bytes.set(bytes as f64);
+    }
+
+    /// Items are gone.
+    pub(crate) fn dropped(&self, items: usize, loss: Loss, reason: &str) {
+        let labels = [
+            ("signal", self.signal.name()),
+            ("destination", self.destination.as_str()),
+            ("reason", loss.label()),
+        ];
+        let help = "Spans, data points, log records that are gone.";
+        self.shared
+            .registry
+            .counter("otel_dropped_items_total", help, &labels)
+            .add(items as u64);
+        if let Some(items) = self.losses.logs(items as u64) {
+            tracing::warn!(destination = self.destination, signal = %self.signal, items, "dropped: {reason}");
+        }
+        self.shared.tell(Kinds::DROPPED, || {
+            Event::Dropped(events::Dropped {
+                destination: self.destination.clone(),
+                signal: event_signal(self.signal),
+                items: items as u64,
+                reason: reason.to_owned(),
+            })
+        });
+    }
+}
+
+impl UpstreamReport {
+    /// The destination's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.destination
     }
 
     /// An attempt ended.
@@ -253,31 +303,6 @@ impl LaneReport {
             Event::ExportFailed(events::ExportFailed {
                 destination: self.destination.clone(),
                 signal: event_signal(self.signal),
-                reason: reason.to_owned(),
-            })
-        });
-    }
-
-    /// Items are gone.
-    pub(crate) fn dropped(&self, items: usize, loss: Loss, reason: &str) {
-        let labels = [
-            ("signal", self.signal.name()),
-            ("destination", self.destination.as_str()),
-            ("reason", loss.label()),
-        ];
-        let help = "Spans, data points, log records that are gone.";
-        self.shared
-            .registry
-            .counter("otel_dropped_items_total", help, &labels)
-            .add(items as u64);
-        if let Some(items) = self.losses.logs(items as u64) {
-            tracing::warn!(destination = self.destination, signal = %self.signal, items, "dropped: {reason}");
-        }
-        self.shared.tell(Kinds::DROPPED, || {
-            Event::Dropped(events::Dropped {
-                destination: self.destination.clone(),
-                signal: event_signal(self.signal),
-                items: items as u64,
                 reason: reason.to_owned(),
             })
         });

@@ -108,19 +108,21 @@ impl Collector {
         let shared = Rc::clone(&self.shared);
         Connect::new(move |target: &Target| {
             let (shared, protocol) = (Rc::clone(&shared), target.protocol);
-            Box::pin(async move {
-                let (client, server) = tokio::io::duplex(64 * 1024);
-                let connection = (shared.connections.borrow_mut())();
-                match connection {
-                    Connection::Refused => return Err("connection refused".to_owned()),
-                    Connection::Works => drop(tokio::task::spawn_local(serve(shared, protocol, server))),
-                    Connection::Resets(bytes) => drop(tokio::task::spawn_local(reset(server, bytes))),
-                    Connection::Says(text) => drop(tokio::task::spawn_local(say(server, text))),
-                }
-                Ok(Box::new(client) as Box<dyn Transport>)
-            })
+            Rc::new(move || Box::pin(connected(Rc::clone(&shared), protocol)))
         })
     }
+}
+
+async fn connected(shared: Rc<Shared>, protocol: Protocol) -> Result<Box<dyn Transport>, String> {
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let connection = (shared.connections.borrow_mut())();
+    match connection {
+        Connection::Refused => return Err("connection refused".to_owned()),
+        Connection::Works => drop(tokio::task::spawn_local(serve(shared, protocol, server))),
+        Connection::Resets(bytes) => drop(tokio::task::spawn_local(reset(server, bytes))),
+        Connection::Says(text) => drop(tokio::task::spawn_local(say(server, text))),
+    }
+    Ok(Box::new(client))
 }
 
 async fn reset(mut stream: DuplexStream, bytes: usize) {

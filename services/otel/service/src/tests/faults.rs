@@ -228,6 +228,43 @@ async fn a_collector_that_is_full_for_a_while_is_not_asked_sooner_than_it_wants(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_collector_that_wants_to_be_left_alone_for_long_costs_one_batch_and_not_the_queue() {
+    for consumers in ["1", "4"] {
+        locally(async {
+            let collector = Collector::new();
+            let asked = Rc::new(Cell::new(0));
+            let count = Rc::clone(&asked);
+            collector.answers(move |_| {
+                count.set(count.get() + 1);
+                match count.get() {
+                    1 => Answer::Http(503, vec![("retry-after", "3600")], Vec::new()),
+                    _ => Answer::Take,
+                }
+            });
+            // Five minutes are not enough.
+            let settings = [("OTEL_BATCH_ITEMS", "1"), ("OTEL_CONSUMERS", consumers)];
+            let sidecar = Sidecar::start(&collector, &settings).await;
+            let began = Instant::now();
+            sidecar.take(Signal::Traces, spans([0])).await.unwrap();
+            until(|| asked.get() == 1).await;
+            for number in 1..50 {
+                sidecar.take(Signal::Traces, spans([number])).await.unwrap();
+            }
+            tokio::time::sleep(290 * SECOND).await;
+            assert_eq!((sidecar.dropped("expired"), asked.get()), (0, 1));
+            until(|| sidecar.dropped("expired") == 1).await;
+            assert!(began.elapsed() >= 300 * SECOND);
+            tokio::time::sleep(3290 * SECOND).await;
+            assert_eq!(asked.get(), 1);
+            until(|| sidecar.sent() == 49).await;
+            assert!(began.elapsed() >= 3600 * SECOND);
+            assert_eq!((sidecar.dropped("expired"), asked.get()), (1, 50));
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_too_large_for_one_request_is_split_and_arrives_in_order() {
     locally(async {
         let collector = Collector::new();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mainstay_otel_core::{Signal, json};
 
 use super::collector::{Answer, Collector};
-use super::{Sidecar, locally, names, spans, until};
+use super::{SECOND, Sidecar, locally, names, spans, until};
 use crate::coding;
 
 #[tokio::test(start_paused = true)]
@@ -147,12 +147,73 @@ async fn the_second_of_two_stands_in_while_the_first_fails() {
     .await;
 }
 
+/// Sends ten spans one after the other, by failover, to a first destination that answers so; how often it was asked.
+async fn failing_over(first: impl Fn() -> Answer + 'static) -> (usize, Sidecar, Collector) {
+    let collector = Collector::new();
+    let asked = Rc::new(Cell::new(0));
+    let count = Rc::clone(&asked);
+    collector.answers(move |arrived| {
+        if !arrived.host.starts_with("near") {
+            return Answer::Take;
+        }
+        count.set(count.get() + 1);
+        first()
+    });
+    let sidecar = Sidecar::start(&collector, &[("OTEL_DESTINATIONS", TWO), ("OTEL_ROUTING", "failover")]).await;
+    for number in 0..10 {
+        sidecar.take(Signal::Traces, spans([number])).await.unwrap();
+        until(|| sidecar.metric("otel_queue_requests", &[]) == 0).await;
+        tokio::time::sleep(10 * SECOND).await;
+    }
+    (asked.get(), sidecar, collector)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_stands_in_for_whatever_is_wrong_with_the_first_and_not_with_the_request() {
+    for status in [401, 403, 404, 500, 501, 503] {
+        locally(async {
+            let (asked, sidecar, collector) = failing_over(move || Answer::Http(status, Vec::new(), Vec::new())).await;
+            assert_eq!(collector.names(), (0..10).collect::<Vec<_>>(), "{status}");
+            // Each has figures of its own.
+            let of = |name, destination: &str| sidecar.metric(name, &[&format!("destination=\"{destination}\"")]);
+            assert_eq!(of("otel_sent_items_total", "far"), 10);
+            assert_eq!(of("otel_failed_exports_total", "near"), asked as u64);
+            assert_eq!(
+                of("otel_sent_items_total", "near") + of("otel_failed_exports_total", "far"),
+                0
+            );
+            assert!((3..=4).contains(&asked), "{asked}");
+        })
+        .await;
+    }
+    for status in [400, 413, 422] {
+        locally(async {
+            let (asked, sidecar, collector) = failing_over(move || Answer::Http(status, Vec::new(), Vec::new())).await;
+            assert_eq!(
+                (collector.names(), asked, sidecar.dropped("rejected")),
+                (Vec::new(), 10, 10)
+            );
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_that_says_when_to_come_again_is_left_alone_until_then() {
+    locally(async {
+        let (asked, sidecar, _) = failing_over(|| Answer::Http(503, vec![("retry-after", "95")], Vec::new())).await;
+        // At the beginning; the last of the ten is sent after ninety seconds.
+        assert_eq!((asked, sidecar.sent()), (1, 10));
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn several_consumers_export_at_once_and_one_keeps_the_order() {
     for (consumers, seconds) in [("1", 80), ("8", 10)] {
         locally(async {
             let collector = Collector::new();
-            collector.answers(|_| Answer::TakeAfter(super::SECOND));
+            collector.answers(|_| Answer::TakeAfter(SECOND));
             let settings = [("OTEL_CONSUMERS", consumers), ("OTEL_BATCH_ITEMS", "10")];
             let sidecar = Sidecar::start(&collector, &settings).await;
             let began = tokio::time::Instant::now();
