@@ -159,7 +159,10 @@ async fn a_lease_wants_a_token_where_one_is_set() {
     let server = Lines::start(Manner::default()).await;
     for (token, expected) in [
         (None, "Error::Rejected(\"the service wants a token"),
-        (Some("wrong"), "Error::Rejected(\"POOL_LEASES_TOKEN is no token of the service"),
+        (
+            Some("wrong"),
+            "Error::Rejected(\"POOL_LEASES_TOKEN is no token of the service",
+        ),
         (Some("l3ase"), ""),
     ] {
         let workload = with_token(&server, "max=2", token)

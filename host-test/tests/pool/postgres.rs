@@ -67,7 +67,11 @@ async fn asyncpg_and_psycopg_run_unmodified() {
     let said = succeed(&workload, &mut python("postgres_clients.py", &[&host, "5432"])).await;
     assert_eq!(said, "asyncpg\npsycopg\n");
     let lost = "pool_errors_total{pool=\"app\",kind=\"server-lost\"}";
-    assert_eq!(metric(&workload, lost).await, 0.0, "a setting that is wrong costs no server");
+    assert_eq!(
+        metric(&workload, lost).await,
+        0.0,
+        "a setting that is wrong costs no server"
+    );
     let sleeping =
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
     assert_eq!(
