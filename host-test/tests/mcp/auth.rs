@@ -152,12 +152,23 @@ async fn an_issuer_that_is_down_is_waited_for_and_one_that_rotates_its_keys_is_a
         .unwrap();
     assert_eq!(status(&workload, Some(old.token())).await, 503);
     assert_eq!(status(&workload, None).await, 401);
+    // Whoever watches it needs no token.
+    let page = async |path: &str| {
+        let host = [("host", "mcp.mainstay-example.svc")];
+        Exchange::get(workload.http().unwrap(), path, &host).await
+    };
+    assert_eq!(page("/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(
+        page("/readyz").await,
+        (503, "the keys of the issuer are not known\n".to_owned())
+    );
 
     issuer.serve(&old);
     // Not the "not ready" before it.
     log.wait_for("health: ready", DEADLINE).await.unwrap();
     assert_eq!(status(&workload, Some(old.token())).await, 200);
     assert_eq!(status(&workload, Some(new.token())).await, 401);
+    assert_eq!(page("/readyz").await, (200, "ok\n".to_owned()));
 
     issuer.serve(&new);
     // It was asked a moment ago, and is not again before the pause is over.

@@ -16,9 +16,21 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// At the endpoint.
     pub(crate) async fn begin(address: SocketAddr, method: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::at("/mcp", address, method, headers, body).await
+    }
+
+    /// What a page beside it says.
+    pub(crate) async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let exchange = Self::at(path, address, "GET", headers, "").await;
+        let status = exchange.status;
+        (status, String::from_utf8(exchange.body().await).unwrap())
+    }
+
+    async fn at(path: &str, address: SocketAddr, method: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let mut head = format!("{method} /mcp HTTP/1.1\r\ncontent-length: {}\r\n", body.len());
+        let mut head = format!("{method} {path} HTTP/1.1\r\ncontent-length: {}\r\n", body.len());
         let host = format!("localhost:{}", address.port());
         let mut all = vec![
             ("host", host.as_str()),
@@ -60,15 +72,19 @@ impl Exchange {
         found.map(|(_, value)| value.as_str())
     }
 
+    pub(crate) async fn json(self) -> Value {
+        serde_json::from_slice(&self.body().await).unwrap()
+    }
+
     /// The body, which has a length.
-    pub(crate) async fn json(mut self) -> Value {
+    async fn body(mut self) -> Vec<u8> {
         let length = self.header("content-length").expect("a length").parse().unwrap();
         let mut body = vec![0; length];
         tokio::time::timeout(DEADLINE, self.stream.read_exact(&mut body))
             .await
             .unwrap()
             .unwrap();
-        serde_json::from_slice(&body).unwrap()
+        body
     }
 
     /// The next line of events that begins so.

@@ -192,7 +192,8 @@ mod tests {
     async fn served(components: Scripted, max_clients: &str) -> (Rc<Hub>, Site) {
         let components = Rc::new(components);
         let (hub, _) = offered(&components).await;
-        let report = Report::new(&Context::new("test"));
+        let context = Context::new("test");
+        let report = Report::new(&context);
         let patience = Patience {
             call: Duration::from_secs(60),
             task: Duration::from_secs(60),
@@ -203,7 +204,7 @@ mod tests {
         let endpoints = Configuration::read_from([("MCP_MAX_CLIENTS", max_clients)])
             .unwrap()
             .endpoints;
-        let site = Site::new(Rc::clone(&hub), None, None, &endpoints, report);
+        let site = Site::new(Rc::clone(&hub), None, None, &endpoints, report, context.health.clone());
         (hub, site)
     }
 

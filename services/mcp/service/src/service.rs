@@ -101,7 +101,9 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
     let rotation = issuer
         .zip(keys)
         .map(|(issuer, keys)| Rc::new(Rotation::new(issuer, keys)));
-    let site = Rc::new(Site::new(Rc::clone(&hub), guard, rotation.clone(), &endpoints, report));
+    let health = context.health.clone();
+    let site = Site::new(Rc::clone(&hub), guard, rotation.clone(), &endpoints, report, health);
+    let site = Rc::new(site);
     if let Some(address) = endpoints.http {
         let site = Rc::clone(&site);
         supervise::spawn("http", backoff(), move || {

@@ -18,6 +18,7 @@ use mainstay_mcp_core::engine::Identity;
 use mainstay_mcp_core::error::RpcError;
 use mainstay_mcp_core::http::{Gate, Head, Reply, Response, Stream};
 use mainstay_mcp_core::sse;
+use mainstay_runtime::health::Health;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Endpoints;
@@ -44,6 +45,7 @@ pub(crate) struct Site {
     /// One for each request that is being answered.
     slots: Arc<Semaphore>,
     report: Rc<Report>,
+    health: Health,
 }
 
 /// Who asks, as far as that is asked, and the place that the request takes until it is answered.
@@ -78,6 +80,7 @@ impl Site {
         rotation: Option<Rc<Rotation>>,
         endpoints: &Endpoints,
         report: Rc<Report>,
+        health: Health,
     ) -> Self {
         let max_clients = endpoints.max_clients;
         Self {
@@ -89,6 +92,7 @@ impl Site {
             max_clients,
             slots: Arc::new(Semaphore::new(max_clients.min(Semaphore::MAX_PERMITS))),
             report,
+            health,
         }
     }
 
@@ -97,6 +101,9 @@ impl Site {
     /// # Errors
     /// It goes no further, with this response.
     pub(crate) async fn admit(&self, head: &Head) -> Result<Asker, Response> {
+        if let Some(page) = self.health_page(head) {
+            return Err(page);
+        }
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             self.report.refused();
             let message = format!("{} requests are being answered, the most at once", self.max_clients);
@@ -120,6 +127,25 @@ impl Site {
         admitted
             .map(|identity| Asker { identity, slot })
             .map_err(|response| self.for_pages(head, response))
+    }
+
+    /// What a probe is told. It is no client: it names itself by no host that was allowed, and shows no token.
+    fn health_page(&self, head: &Head) -> Option<Response> {
+        let reason = match (head.method.as_str(), head.path.as_str()) {
+            ("GET", path) if path == self.gate.path => return None,
+            ("GET", "/healthz") => None,
+            ("GET", "/readyz") => self.health.reason(),
+            _ => return None,
+        };
+        let (status, line) = reason.map_or((200, "ok".to_owned()), |reason| (503, reason));
+        Some(Response {
+            status,
+            headers: vec![
+                ("content-type", "text/plain; charset=utf-8".to_owned()),
+                ("cache-control", "no-store".to_owned()),
+            ],
+            body: format!("{line}\n"),
+        })
     }
 
     /// The response to a body that is too large.
