@@ -185,7 +185,8 @@ mod tests {
     use std::future::ready;
     use std::time::Duration;
 
-    use tokio::net::TcpListener;
+    use mainstay_runtime::listener::Listener;
+    use tokio::net::TcpStream;
     use tokio::task::LocalSet;
 
     use super::*;
@@ -216,8 +217,8 @@ mod tests {
                     break (call, request.token.clone());
                 }
             };
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let mut component = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let mut component = TcpStream::connect(listener.address()).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
             let serving = tokio::task::spawn_local({
                 let hub = Rc::clone(&hub);
