@@ -63,6 +63,21 @@ impl<T> Backlog<T> {
         bytes <= self.bounds.bytes && self.bounds.requests > 0
     }
 
+    /// Whether [`Backlog::push`] would keep a request of so many bytes now, be it by dropping others.
+    pub fn takes(&self, bytes: usize, when_full: WhenFull) -> bool {
+        match when_full {
+            WhenFull::Refuse | WhenFull::DropNewest => self.has_room(bytes),
+            WhenFull::DropOldest => {
+                self.in_flight < self.bounds.requests && self.in_flight_bytes.saturating_add(bytes) <= self.bounds.bytes
+            }
+        }
+    }
+
+    /// Whether it is half empty at least: far from full, and not about to be full again at once.
+    pub fn is_half_empty(&self) -> bool {
+        self.requests() <= self.bounds.requests / 2 && self.bytes() <= self.bounds.bytes / 2
+    }
+
     /// Adds a request to the end. Returns what was dropped, the request itself if there is no room for it: with
     /// [`WhenFull::DropOldest`] only what waits can make room.
     ///
@@ -75,8 +90,7 @@ impl<T> Backlog<T> {
                 WhenFull::Refuse => return Err(Full),
                 WhenFull::DropNewest => return Ok(vec![(request, size)]),
                 WhenFull::DropOldest => {
-                    let fits_then = self.in_flight < self.bounds.requests
-                        && self.in_flight_bytes.saturating_add(size.bytes) <= self.bounds.bytes;
+                    let fits_then = self.takes(size.bytes, when_full);
                     let oldest = if fits_then { self.waiting.pop_front() } else { None };
                     let Some((oldest, size_of_oldest)) = oldest else {
                         dropped.push((request, size));
@@ -88,10 +102,16 @@ impl<T> Backlog<T> {
                 }
             }
         }
+        self.restore(request, size);
+        Ok(dropped)
+    }
+
+    /// Adds what was acknowledged in an earlier life to the end, within the bounds or not: it is not to be lost for those
+    /// that are smaller now, or for what comes a second time. There is no room for others until it is gone.
+    pub fn restore(&mut self, request: T, size: Size) {
         self.items += size.items;
         self.bytes += size.bytes;
         self.waiting.push_back((request, size));
-        Ok(dropped)
     }
 
     /// The sizes of what waits, oldest first.
@@ -121,6 +141,15 @@ impl<T> Backlog<T> {
         self.in_flight_bytes += bytes;
         self.in_flight += taken.len();
         taken
+    }
+
+    /// Takes back the youngest request that this is true of, if it still waits.
+    pub fn remove(&mut self, is: impl Fn(&T) -> bool) -> Option<(T, Size)> {
+        let at = self.waiting.iter().rposition(|(request, _)| is(request))?;
+        let (request, size) = self.waiting.remove(at)?;
+        self.items -= size.items;
+        self.bytes -= size.bytes;
+        Some((request, size))
     }
 
     /// So many requests that were taken have arrived, or are given up.
@@ -188,6 +217,38 @@ mod tests {
         assert_eq!(left, ['c', 'd']);
     }
 
+    #[test]
+    fn what_an_earlier_life_left_is_kept_and_takes_all_room_until_it_is_gone() {
+        let mut backlog = Backlog::new(Bounds { bytes: 10, requests: 2 });
+        for request in ['a', 'b', 'c'] {
+            backlog.restore(request, size(6));
+        }
+        assert_eq!((backlog.requests(), backlog.bytes()), (3, 18));
+        assert_eq!(backlog.push('d', size(1), WhenFull::Refuse), Err(Full));
+        assert_eq!(backlog.take(9).len(), 3);
+        assert!(!backlog.takes(1, WhenFull::DropOldest));
+        backlog.release(3, 18);
+        assert_eq!(backlog.push('d', size(1), WhenFull::Refuse), Ok(vec![]));
+    }
+
+    #[test]
+    fn one_that_waits_can_be_taken_back_and_one_in_flight_cannot() {
+        let mut backlog = Backlog::new(Bounds { bytes: 10, requests: 4 });
+        for request in ['a', 'b', 'c'] {
+            backlog.push(request, size(3), WhenFull::Refuse).unwrap();
+        }
+        backlog.take(1);
+        assert_eq!(backlog.remove(|request| *request == 'a'), None);
+        assert_eq!(backlog.remove(|request| *request == 'b'), Some(('b', size(3))));
+        assert_eq!(
+            (backlog.requests(), backlog.bytes(), backlog.waiting()),
+            (2, 6, size(3))
+        );
+        assert!(!backlog.is_half_empty());
+        backlog.release(1, 3);
+        assert!(backlog.is_half_empty());
+    }
+
     proptest! {
         #[test]
         fn the_bounds_hold_and_every_item_is_sent_or_counted(
@@ -197,7 +258,12 @@ mod tests {
             let (mut pushed, mut dropped, mut sent, mut flying) = (0, 0, 0, Vec::new());
             for (bytes, take, arrive) in steps {
                 pushed += 1;
-                dropped += backlog.push((), size(bytes), WhenFull::DropOldest).unwrap().len();
+                let (takes, before) = (backlog.takes(bytes, WhenFull::DropOldest), backlog.requests());
+                let gone = backlog.push((), size(bytes), WhenFull::DropOldest).unwrap().len();
+                prop_assert_eq!(backlog.requests(), before + 1 - gone);
+                // One that it does not take is all that is dropped.
+                prop_assert!(takes || gone == 1 && backlog.requests() == before);
+                dropped += gone;
                 prop_assert!(backlog.bytes() <= 50 && backlog.requests() <= 5);
                 flying.extend(backlog.take(take));
                 if arrive {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use mainstay_otel_core::response::PartialSuccess;
 use mainstay_otel_core::status::{Code, Status};
 use mainstay_otel_core::wire::{Malformed, check};
 use mainstay_otel_core::{Signal, json, prometheus};
@@ -11,8 +12,9 @@ use mainstay_runtime::metrics::Registry;
 
 use crate::component::Component;
 use crate::config::Change;
-use crate::lane::{Lane, PushError};
+use crate::lane::Lane;
 use crate::process::{Outcome, Processor};
+use crate::queues::{PushError, Queues};
 use crate::report::Report;
 use crate::tail::Tail;
 
@@ -28,11 +30,22 @@ pub(crate) enum Encoding {
 
 /// From the receivers to the queues.
 pub(crate) struct Intake<C> {
-    lanes: Vec<Rc<Lane>>,
+    queues: [Rc<Queues>; 3],
     report: Rc<Report>,
     change: Change,
     processor: Option<Processor<C>>,
     tail: Option<Rc<Tail>>,
+}
+
+/// A request on its way to the queues.
+struct Passing {
+    body: Bytes,
+    /// What is left of it.
+    items: usize,
+    /// What is not, and what the processor put in besides: counted when the request is taken, not each time that it comes.
+    sampled_out: usize,
+    processed_out: usize,
+    processed_in: usize,
 }
 
 impl<C: Component> Intake<C> {
@@ -42,16 +55,14 @@ impl<C: Component> Intake<C> {
         mut change: Change,
         processor: Option<Processor<C>>,
     ) -> Self {
-        let tail = change.tail.take().map(|settings| {
-            let lanes = lanes
-                .iter()
-                .filter(|lane| lane.signal == Signal::Traces)
-                .cloned()
-                .collect();
-            Tail::start(settings, lanes, Rc::clone(&report))
+        let [traces, metrics, logs] = Signal::ALL.map(|signal| {
+            let lanes = lanes.iter().filter(|lane| lane.signal == signal);
+            Rc::new(Queues::new(lanes.cloned().collect()))
         });
+        let tail = change.tail.take();
+        let tail = tail.map(|settings| Tail::start(settings, Rc::clone(&traces), Rc::clone(&report)));
         Self {
-            lanes,
+            queues: [traces, metrics, logs],
             report,
             change,
             processor,
@@ -59,8 +70,27 @@ impl<C: Component> Intake<C> {
         }
     }
 
-    /// Takes a request: when this returns `Ok` it is in every queue that it belongs in.
-    pub(crate) async fn take(&self, signal: Signal, encoding: Encoding, body: Bytes) -> Result<(), Status> {
+    fn queues(&self, signal: Signal) -> &Queues {
+        let [traces, metrics, logs] = &self.queues;
+        match signal {
+            Signal::Traces => traces,
+            Signal::Metrics => metrics,
+            Signal::Logs => logs,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lanes(&self, signal: Signal) -> &[Rc<Lane>] {
+        self.queues(signal).lanes()
+    }
+
+    /// Takes a request: when this returns `Ok` it is in every queue that it belongs in, but for what it says.
+    pub(crate) async fn take(
+        &self,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<Option<PartialSuccess>, Status> {
         let malformed = |reason: String| {
             self.malformed(signal);
             Status::new(Code::INVALID_ARGUMENT, reason)
@@ -74,26 +104,39 @@ impl<C: Component> Intake<C> {
         let items = check(signal.request(), &body).map_err(|error| malformed(error.to_string()))?;
         if items == 0 {
             // An empty request succeeds (OTLP 1.x §OTLP/gRPC Concurrent Requests), and there is nothing to send.
-            return Ok(());
+            return Ok(None);
         }
-        let (body, kept) = self
-            .change(signal, body, items)
-            .map_err(|error| malformed(error.to_string()))?;
-        if kept == 0 {
-            self.report.accepted(signal, items);
-            return Ok(());
+        let queues = self.queues(signal);
+        // Before it costs anything: it comes again and again.
+        queues
+            .have_room(body.len())
+            .map_err(|error| self.refused(signal, items, &error))?;
+        let changed = self.change(signal, body, items);
+        let changed = changed.map_err(|error| malformed(error.to_string()))?;
+        let passing = self.process(signal, changed).await;
+        if passing.items == 0 {
+            self.accepted(signal, items, &passing);
+            return Ok(None);
         }
-        let Some((body, kept)) = self.process(signal, body, kept).await else {
-            self.report.accepted(signal, items);
-            return Ok(());
-        };
+        // From here on nothing waits before it is counted: a sender that is gone takes the rest of this with it.
         if let (Signal::Traces, Some(tail)) = (signal, &self.tail) {
-            tail.add(&body).map_err(|error| malformed(error.to_string()))?;
-        } else {
-            self.queue(signal, body, kept).await?;
+            let queued = tail.add(&passing.body).map_err(|error| malformed(error.to_string()))?;
+            self.accepted(signal, items, &passing);
+            for queued in queued {
+                // Not this request's alone; what could not be made safe is counted.
+                let _ = queued.durable().await;
+            }
+            return Ok(None);
         }
-        self.report.accepted(signal, items);
-        Ok(())
+        let queued = queues.push(&passing.body, passing.items);
+        let queued = queued.map_err(|error| self.refused(signal, items, &error))?;
+        self.accepted(signal, items, &passing);
+        let rejected = (!queued.anywhere).then(|| PartialSuccess {
+            rejected: passing.items.min(items) as u64,
+            message: format!("the queue is full, and drops the newest {}", signal.items()),
+        });
+        queued.durable().await.map_err(|error| unavailable(&error))?;
+        Ok(rejected)
     }
 
     /// Queues the service's own metrics, every so often; never ends.
@@ -111,19 +154,22 @@ impl<C: Component> Intake<C> {
             let body = Bytes::from(request);
             // A full queue has told so already; the next ones tell the same, and more.
             if let Ok(items) = check(signal.request(), &body)
-                && self.queue(signal, body, items).await.is_ok()
+                && let Ok(queued) = self.queues(signal).push(&body, items)
             {
                 self.report.accepted(signal, items);
+                // Counted if it fails.
+                let _ = queued.durable().await;
             }
         }
     }
 
-    /// Head sampling, and attributes as the settings want them. Returns what is left, and how many items that is.
-    fn change(&self, signal: Signal, mut body: Bytes, mut items: usize) -> Result<(Bytes, usize), Malformed> {
+    /// Head sampling, and attributes as the settings want them.
+    fn change(&self, signal: Signal, mut body: Bytes, mut items: usize) -> Result<Passing, Malformed> {
         let request = signal.request();
+        let mut sampled_out = 0;
         if let (Signal::Traces, Some(ratio)) = (signal, self.change.ratio) {
             let sampled = ratio.sample(request, &body)?;
-            self.report.left_out(signal, sampled.dropped, "head-sampling");
+            sampled_out = sampled.dropped;
             (body, items) = (sampled.bytes.into(), sampled.kept);
         }
         if !self.change.resource.is_empty() {
@@ -132,81 +178,67 @@ impl<C: Component> Intake<C> {
         if !self.change.attributes.is_empty() {
             body = self.change.attributes.apply(request, &body)?.into();
         }
-        Ok((body, items))
+        Ok(Passing {
+            body,
+            items,
+            sampled_out,
+            processed_out: 0,
+            processed_in: 0,
+        })
     }
 
-    /// What the component's processor makes of a request; none if it drops it.
-    async fn process(&self, signal: Signal, body: Bytes, items: usize) -> Option<(Bytes, usize)> {
-        let Some(processor) = &self.processor else {
-            return Some((body, items));
+    /// What the component's processor makes of a request.
+    async fn process(&self, signal: Signal, passing: Passing) -> Passing {
+        let Some(processor) = self.processor.as_ref().filter(|_| passing.items > 0) else {
+            return passing;
         };
-        match processor.process(signal, &body).await {
-            Outcome::Keep => Some((body, items)),
-            Outcome::Replace(body, items) => Some((body, items)),
-            Outcome::Drop => {
-                self.report.left_out(signal, items, "processor");
-                None
-            }
+        let (body, items) = match processor.process(signal, &passing.body).await {
+            Outcome::Keep => return passing,
+            Outcome::Replace(body, items) => (body, items),
+            Outcome::Drop => (Bytes::new(), 0),
             Outcome::Failed(reason) => {
                 self.report.bypassed(signal, &reason);
-                Some((body, items))
+                return passing;
+            }
+        };
+        Passing {
+            processed_out: passing.items.saturating_sub(items),
+            processed_in: items.saturating_sub(passing.items),
+            body,
+            items,
+            ..passing
+        }
+    }
+
+    /// A request is taken.
+    fn accepted(&self, signal: Signal, items: usize, passing: &Passing) {
+        self.report.accepted(signal, items + passing.processed_in);
+        for (items, why) in [
+            (passing.sampled_out, "head-sampling"),
+            (passing.processed_out, "processor"),
+        ] {
+            if items > 0 {
+                self.report.left_out(signal, items, why);
             }
         }
     }
 
-    /// Into all queues of the signal, or into none.
-    async fn queue(&self, signal: Signal, body: Bytes, items: usize) -> Result<(), Status> {
-        let lanes = || self.lanes.iter().filter(|lane| lane.signal == signal);
-        if let Some(lane) = lanes().find(|lane| !lane.can_hold(body.len())) {
-            self.report.refused(signal, items, "too-large");
-            let message = format!(
-                "{} bytes are more than the queue of {} can ever hold",
-                body.len(),
-                lane.report.name()
-            );
-            return Err(Status::new(Code::RESOURCE_EXHAUSTED, message));
-        }
-        if let Some(lane) = lanes().find(|lane| !lane.takes(body.len())) {
-            return Err(self.full(signal, items, lane));
-        }
-        for lane in lanes() {
-            lane.push(body.clone(), items)
-                .map_err(|error| self.not_queued(signal, items, lane, &error))?;
-        }
-        for lane in lanes() {
-            lane.durable()
-                .await
-                .map_err(|error| self.not_queued(signal, items, lane, &error.into()))?;
-        }
-        Ok(())
-    }
-
-    fn not_queued(&self, signal: Signal, items: usize, lane: &Lane, error: &PushError) -> Status {
-        match error {
-            PushError::Full => self.full(signal, items, lane),
-            PushError::Disk(error) => {
-                self.report.refused(signal, items, "disk");
-                let message = format!(
-                    "the queue of {} cannot be written, try again later: {error}",
-                    lane.report.name()
-                );
+    /// A request that its sender keeps.
+    fn refused(&self, signal: Signal, items: usize, error: &PushError) -> Status {
+        let (reason, status) = match error {
+            // It comes to nothing if it comes again.
+            PushError::TooLarge { .. } => ("too-large", Status::new(Code::RESOURCE_EXHAUSTED, error.to_string())),
+            PushError::Full(_) => (
+                "queue-full",
                 Status {
                     retry_after: Some(COME_AGAIN),
-                    ..Status::new(Code::UNAVAILABLE, message)
-                }
-            }
-        }
-    }
-
-    fn full(&self, signal: Signal, items: usize, lane: &Lane) -> Status {
-        self.report.refused(signal, items, "queue-full");
-        Status {
-            retry_after: Some(COME_AGAIN),
-            ..Status::new(
-                Code::RESOURCE_EXHAUSTED,
-                format!("the queue of {} is full, try again later", lane.report.name()),
-            )
-        }
+                    ..Status::new(Code::RESOURCE_EXHAUSTED, error.to_string())
+                },
+            ),
+            PushError::Disk { .. } => ("disk", unavailable(error)),
+        };
+        self.report.refused(signal, items, reason);
+        status
     }
 
     /// A request that cannot be read.
@@ -219,6 +251,11 @@ impl<C: Component> Intake<C> {
         self.report.refused(signal, 0, "too-large");
     }
 
+    /// A request whose sender has stopped in the middle of it.
+    pub(crate) fn stalled(&self, signal: Signal) {
+        self.report.refused(signal, 0, "stalled");
+    }
+
     /// More is being received than there is memory for.
     pub(crate) fn overloaded(&self, signal: Signal) -> Status {
         self.report.overloaded(signal);
@@ -229,5 +266,12 @@ impl<C: Component> Intake<C> {
                 "too much is being received at once, try again later",
             )
         }
+    }
+}
+
+fn unavailable(error: &PushError) -> Status {
+    Status {
+        retry_after: Some(COME_AGAIN),
+        ..Status::new(Code::UNAVAILABLE, error.to_string())
     }
 }

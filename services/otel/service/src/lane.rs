@@ -33,9 +33,7 @@ struct OnDisk {
     settings: Disk,
     /// Bytes that are in memory besides.
     cached: Cell<usize>,
-    /// Records that were appended, and of them those that were synced. One task syncs for all that wait.
-    appended: Cell<u64>,
-    synced: Cell<u64>,
+    /// One task syncs for all that wait.
     syncing: Mutex<()>,
 }
 
@@ -47,6 +45,12 @@ struct Waiting {
     since: Instant,
 }
 
+/// A request that is written down, where its queue is on a volume, and not in the queue yet.
+pub(crate) struct Written {
+    waiting: Waiting,
+    size: Size,
+}
+
 /// Requests that go out together. They count as queued until the batch is [settled](Lane::settle).
 pub(crate) struct Batch {
     pub(crate) bodies: Vec<Bytes>,
@@ -54,15 +58,6 @@ pub(crate) struct Batch {
     requests: usize,
     bytes: usize,
     positions: Vec<Position>,
-}
-
-/// Why a request is not in the queue.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PushError {
-    #[error("the queue is full")]
-    Full,
-    #[error("the queue's volume: {0}")]
-    Disk(#[from] io::Error),
 }
 
 impl Lane {
@@ -88,52 +83,42 @@ impl Lane {
     }
 
     fn recover(&mut self, settings: &Disk, folder: &Path) -> io::Result<()> {
-        let (mut spool, found) = Spool::open(folder, settings.segment)?;
-        let (mut items, mut dropped) = (0, Vec::new());
-        {
-            let mut backlog = self.backlog.borrow_mut();
-            for found in found {
-                items += found.items;
-                let waiting = Waiting {
-                    body: None,
-                    position: Some(found.position),
-                    since: Instant::now(),
-                };
-                let size = Size {
-                    items: found.items,
-                    bytes: found.bytes,
-                };
-                // With a smaller bound than before, the oldest are in the way.
-                dropped.extend(backlog.push(waiting, size, WhenFull::DropOldest).unwrap_or_default());
-            }
+        let (spool, found) = Spool::open(folder, settings.segment)?;
+        let mut items = 0;
+        for found in found {
+            items += found.items;
+            let waiting = Waiting {
+                body: None,
+                position: Some(found.position),
+                since: Instant::now(),
+            };
+            let size = Size {
+                items: found.items,
+                bytes: found.bytes,
+            };
+            self.backlog.borrow_mut().restore(waiting, size);
         }
         if items > 0 {
             tracing::info!(destination = self.report.name(), signal = %self.signal, items, "was not sent before, and is now");
-        }
-        spool.consumed(dropped.iter().filter_map(|(waiting, _)| waiting.position))?;
-        let lost: usize = dropped.iter().map(|(_, size)| size.items).sum();
-        if lost > 0 {
-            self.report.dropped(
-                lost,
-                Loss::QueueFull,
-                "the queue on the volume is larger than it may be",
-            );
         }
         self.disk = Some(OnDisk {
             spool: RefCell::new(spool),
             settings: settings.clone(),
             cached: Cell::new(0),
-            appended: Cell::new(0),
-            synced: Cell::new(0),
             syncing: Mutex::new(()),
         });
         self.show();
         Ok(())
     }
 
-    /// Whether a request of so many bytes would be taken now, be it to drop others or itself.
+    /// Whether a request of so many bytes has room now, be it that of others that are dropped for it.
     pub(crate) fn takes(&self, bytes: usize) -> bool {
-        self.when_full != WhenFull::Refuse || self.backlog.borrow().has_room(bytes)
+        self.backlog.borrow().takes(bytes, self.when_full)
+    }
+
+    /// Whether senders keep what there is no room for.
+    pub(crate) fn refuses(&self) -> bool {
+        self.when_full == WhenFull::Refuse
     }
 
     /// Whether a request of so many bytes could ever be taken.
@@ -141,19 +126,13 @@ impl Lane {
         self.backlog.borrow().can_hold(bytes)
     }
 
-    /// Queues a request. On a volume it is safe after [`Lane::durable`].
-    pub(crate) fn push(&self, body: Bytes, items: usize) -> Result<(), PushError> {
+    /// Writes a request down, if the queue is on a volume. What comes next is [`Lane::push`] or [`Lane::discard`]: nothing
+    /// is dropped for a request that another queue cannot write.
+    pub(crate) fn write(&self, body: Bytes, items: usize) -> io::Result<Written> {
         let size = Size {
             items,
             bytes: body.len(),
         };
-        if self.when_full != WhenFull::DropOldest && !self.backlog.borrow().has_room(size.bytes) {
-            if self.when_full == WhenFull::Refuse {
-                return Err(PushError::Full);
-            }
-            self.report.dropped(items, Loss::QueueFull, "the queue is full");
-            return Ok(());
-        }
         let (position, body) = match &self.disk {
             None => (None, Some(body)),
             Some(disk) => disk
@@ -165,11 +144,15 @@ impl Lane {
             position,
             since: Instant::now(),
         };
-        let dropped = self
-            .backlog
-            .borrow_mut()
-            .push(waiting, size, self.when_full)
-            .map_err(|_full| PushError::Full)?;
+        Ok(Written { waiting, size })
+    }
+
+    /// Queues a request that the queue [takes](Lane::takes). On a volume it is safe after [`Lane::durable`].
+    pub(crate) fn push(&self, Written { waiting, size }: Written) -> Option<Position> {
+        let position = waiting.position;
+        // There is room, or the oldest make some.
+        let dropped = self.backlog.borrow_mut().push(waiting, size, WhenFull::DropOldest);
+        let dropped = dropped.unwrap_or_default();
         if !dropped.is_empty() {
             self.report.dropped(
                 dropped.iter().map(|(_, size)| size.items).sum(),
@@ -181,14 +164,36 @@ impl Lane {
         }
         self.show();
         self.arrived.notify_one();
-        Ok(())
+        position
     }
 
-    /// Waits until everything that was pushed before is as safe as the settings want it.
-    pub(crate) async fn durable(&self) -> io::Result<()> {
+    /// The request is not queued after all.
+    pub(crate) fn discard(&self, written: Written) {
+        self.forget(&[written.waiting]);
+    }
+
+    /// Waits until a request is as safe as the settings want it.
+    pub(crate) async fn durable(&self, position: Position) -> io::Result<()> {
         match &self.disk {
-            Some(disk) if disk.settings.sync == Sync::Always => disk.durable().await,
+            Some(disk) if disk.settings.sync == Sync::Always => disk.durable(position).await,
             _ => Ok(()),
+        }
+    }
+
+    /// Takes a request back that could not be made safe. Not one that is on its way already.
+    pub(crate) fn take_back(&self, position: Position) -> bool {
+        let found = (self.backlog.borrow_mut()).remove(|waiting| waiting.position == Some(position));
+        let Some((waiting, _)) = found else { return false };
+        self.forget(&[waiting]);
+        self.show();
+        true
+    }
+
+    /// Lets the next sync fail.
+    #[cfg(test)]
+    pub(crate) fn break_the_volume(&self) {
+        if let Some(disk) = &self.disk {
+            disk.spool.borrow_mut().break_the_next_sync();
         }
     }
 
@@ -281,6 +286,9 @@ impl Lane {
     /// The batch has arrived, or is given up: there is room for others.
     pub(crate) fn settle(&self, batch: &Batch) {
         self.backlog.borrow_mut().release(batch.requests, batch.bytes);
+        if self.backlog.borrow().is_half_empty() {
+            self.report.has_room();
+        }
         self.consumed(&batch.positions);
         self.show();
     }
@@ -300,7 +308,9 @@ impl Lane {
     }
 
     fn consumed(&self, positions: &[Position]) {
-        let Some(disk) = &self.disk else { return };
+        let Some(disk) = self.disk.as_ref().filter(|_| !positions.is_empty()) else {
+            return;
+        };
         if let Err(error) = disk.spool.borrow_mut().consumed(positions.iter().copied()) {
             // They are sent again after a restart, and deleted then.
             tracing::warn!(destination = self.report.name(), signal = %self.signal, "the queue's volume: {error}");
@@ -317,7 +327,6 @@ impl OnDisk {
     /// Writes a request down. It stays in memory too while there is room.
     fn append(&self, body: Bytes, items: usize) -> io::Result<(Position, Option<Bytes>)> {
         let position = self.spool.borrow_mut().append(&body, items)?;
-        self.appended.set(self.appended.get() + 1);
         let cached = self.cached.get() + body.len();
         if cached > self.settings.memory {
             return Ok((position, None));
@@ -326,17 +335,14 @@ impl OnDisk {
         Ok((position, Some(body)))
     }
 
-    async fn durable(&self) -> io::Result<()> {
-        let mine = self.appended.get();
+    async fn durable(&self, position: Position) -> io::Result<()> {
         let _turn = self.syncing.lock().await;
-        if self.synced.get() >= mine {
-            return Ok(());
+        if self.spool.borrow().safe(position).is_none() {
+            // Others that are ready to append get their turn, and share the sync.
+            tokio::task::yield_now().await;
+            // How it went for this record and for those of the others is remembered.
+            let _ = self.spool.borrow_mut().sync();
         }
-        // Others that are ready to append get their turn, and share the sync.
-        tokio::task::yield_now().await;
-        let all = self.appended.get();
-        self.spool.borrow_mut().sync()?;
-        self.synced.set(all);
-        Ok(())
+        self.spool.borrow().safe(position).unwrap_or(Ok(()))
     }
 }

@@ -12,7 +12,8 @@
 //! - `intake`: what a request goes through until it is queued
 //! - `process`: calls of the component's processor
 //! - `lane`: one signal's queue for one destination
-//! - `spool`: that queue on a volume
+//! - `queues`: the queues of all destinations for one signal
+//! - `spool`: a queue on a volume
 //! - `tail`: traces that wait until they are decided
 //! - `export`: from the queue to the collector
 //! - `report`: log lines, metrics and events of what happens
@@ -25,6 +26,7 @@ pub mod export;
 mod intake;
 mod lane;
 mod process;
+mod queues;
 mod receive;
 mod report;
 pub mod service;

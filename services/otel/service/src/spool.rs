@@ -1,9 +1,10 @@
 //! A queue on a volume: segments that grow at their end, and a cursor that says how far they have been sent.
 //!
-//! What is written is found again after a crash at any instant. What had arrived just before it may be sent once more: the
-//! cursor is written after each batch, and not synced.
+//! What is written is found again after a crash at any instant. What had arrived or was dropped before it may be sent once
+//! more, if it shares a segment with what had not: the cursor knows the oldest that is left and nothing of those behind it,
+//! is written after each batch, and not synced.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,15 @@ pub(crate) struct Position {
     offset: u64,
     length: usize,
 }
+
+impl Position {
+    fn start(self) -> Mark {
+        (self.segment, self.offset)
+    }
+}
+
+/// A segment, and an offset in it.
+type Mark = (u64, u64);
 
 /// A record that was there when the spool was opened.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +46,16 @@ pub(crate) struct Spool {
     writer: Option<Writer>,
     /// The number of the next one.
     next: u64,
-    /// Numbers of those that exist, the writer's among them.
-    segments: BTreeSet<u64>,
+    /// Those that exist, the writer's among them, with how many of their records have not arrived.
+    segments: BTreeMap<u64, usize>,
     /// Records that have not arrived.
     outstanding: BTreeSet<Position>,
     cursor: File,
     /// The file that was read from last.
     reader: Option<(u64, File)>,
+    /// What is before this was synced, or is known to be lost.
+    synced: Mark,
+    lost: Option<Lost>,
 }
 
 #[derive(Debug)]
@@ -51,6 +64,17 @@ struct Writer {
     file: File,
     length: u64,
     dirty: bool,
+    /// Nothing more is written to it: after a failure nobody knows what its end is.
+    closed: bool,
+}
+
+/// Records whose sync failed. The system does not say so a second time, and a later sync may well succeed without them.
+#[derive(Debug)]
+struct Lost {
+    from: Mark,
+    to: Mark,
+    kind: io::ErrorKind,
+    reason: String,
 }
 
 impl Spool {
@@ -70,10 +94,12 @@ impl Spool {
             writer: None,
             // A number that a cursor stands in is never used again, or it would hide what is before it.
             next: sent_to.0 + u64::from(sent_to.1 > 0),
-            segments: BTreeSet::new(),
+            segments: BTreeMap::new(),
             outstanding: BTreeSet::new(),
             cursor,
             reader: None,
+            synced: (0, 0),
+            lost: None,
         };
         let mut numbers: Vec<u64> = fs::read_dir(folder)?
             .filter_map(|entry| number_of(&entry.ok()?.path()))
@@ -87,7 +113,7 @@ impl Spool {
         Ok((spool, found))
     }
 
-    fn load(&mut self, number: u64, sent_to: (u64, u64)) -> io::Result<Vec<Found>> {
+    fn load(&mut self, number: u64, sent_to: Mark) -> io::Result<Vec<Found>> {
         let path = self.path(number);
         let scan = segment::scan(&fs::read(&path)?);
         if let Some(torn) = scan.torn {
@@ -108,7 +134,7 @@ impl Spool {
         if found.is_empty() {
             fs::remove_file(&path)?;
         } else {
-            self.segments.insert(number);
+            self.segments.insert(number, found.len());
             self.outstanding.extend(found.iter().map(|found| found.position));
         }
         Ok(found)
@@ -123,67 +149,103 @@ impl Spool {
             ));
         };
         let record = [&head, body].concat();
-        let (writer, new) = self.writer()?;
-        let offset = writer.length;
+        let writer = self.writer(record.len() as u64)?;
         if let Err(error) = writer.file.write_all(&record) {
-            // What is written of it is a torn tail, and stays one: the next record begins another segment.
-            self.writer = None;
+            // What is written of it goes again. Else it is a torn tail, and the next record begins another segment.
+            writer.closed = writer.file.set_len(writer.length).is_err();
             return Err(error);
         }
-        writer.length += record.len() as u64;
-        writer.dirty = true;
         let position = Position {
             segment: writer.number,
-            offset,
+            offset: writer.length,
             length: body.len(),
         };
-        if new {
-            self.segments.insert(position.segment);
-        }
+        writer.length += record.len() as u64;
+        writer.dirty = true;
+        *self.segments.entry(position.segment).or_default() += 1;
         self.outstanding.insert(position);
         Ok(position)
     }
 
-    fn writer(&mut self) -> io::Result<(&mut Writer, bool)> {
-        let full = self
-            .writer
-            .as_ref()
-            .is_some_and(|writer| writer.length >= self.segment_bytes);
-        if full {
-            self.sync()?;
-            self.writer = None;
+    /// The segment that takes so many bytes more: the last one, or a new one if it is closed or would grow too large.
+    fn writer(&mut self, bytes: u64) -> io::Result<&mut Writer> {
+        let begun = MAGIC.len() as u64;
+        let full = |writer: &Writer| {
+            writer.closed || writer.length > begun && writer.length.saturating_add(bytes) > self.segment_bytes
+        };
+        if self.writer.as_ref().is_some_and(full) {
+            // Who waits for this sync learns how it went, see `Spool::safe`.
+            let synced = self.sync();
+            if let Some(writer) = self.writer.take() {
+                self.delete_if_done(writer.number)?;
+            }
+            synced?;
         }
-        let new = self.writer.is_none();
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => {
-                let number = self.next;
-                let mut file = OpenOptions::new()
-                    .append(true)
-                    .create_new(true)
-                    .open(self.path(number))?;
-                self.next += 1;
-                self.segments.insert(number);
-                file.write_all(&MAGIC)?;
-                sync_folder(&self.folder)?;
-                Writer {
-                    number,
-                    file,
-                    length: MAGIC.len() as u64,
-                    dirty: true,
-                }
-            }
+            None => self.begin()?,
         };
-        Ok((self.writer.insert(writer), new))
+        Ok(self.writer.insert(writer))
+    }
+
+    fn begin(&mut self) -> io::Result<Writer> {
+        let number = self.next;
+        let path = self.path(number);
+        let mut file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        self.next += 1;
+        if let Err(error) = file.write_all(&MAGIC).and_then(|()| sync_folder(&self.folder)) {
+            // A full disk would be left with an empty file for each request that it refuses.
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
+        self.segments.insert(number, 0);
+        Ok(Writer {
+            number,
+            file,
+            length: MAGIC.len() as u64,
+            dirty: true,
+            closed: false,
+        })
     }
 
     /// Makes sure that what was appended survives the machine.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        if let Some(writer) = self.writer.as_mut().filter(|writer| writer.dirty) {
-            writer.file.sync_data()?;
-            writer.dirty = false;
+        let Some(writer) = self.writer.as_mut().filter(|writer| writer.dirty) else {
+            return Ok(());
+        };
+        writer.dirty = false;
+        let end = (writer.number, writer.length);
+        let from = std::mem::replace(&mut self.synced, end);
+        let synced = writer.file.sync_data();
+        if let Err(error) = &synced {
+            writer.closed = true;
+            self.lost = Some(Lost {
+                // Whoever waits since before the last failure is told of it still.
+                from: self.lost.as_ref().map_or(from, |lost| lost.from.min(from)),
+                to: end,
+                kind: error.kind(),
+                reason: error.to_string(),
+            });
         }
-        Ok(())
+        synced
+    }
+
+    /// Puts what can be written to and not be synced in place of the file.
+    #[cfg(test)]
+    pub(crate) fn break_the_next_sync(&mut self) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        std::mem::forget(reader);
+        self.writer.as_mut().unwrap().file = File::from(std::os::fd::OwnedFd::from(writer));
+    }
+
+    /// Whether a record survives the machine: none while nobody has synced it.
+    pub(crate) fn safe(&self, position: Position) -> Option<io::Result<()>> {
+        let at = position.start();
+        match &self.lost {
+            _ if at >= self.synced => None,
+            Some(lost) if (lost.from..lost.to).contains(&at) => Some(Err(io::Error::new(lost.kind, &*lost.reason))),
+            _ => Some(Ok(())),
+        }
     }
 
     /// Reads a record again. One that is damaged since it was written is an error.
@@ -205,28 +267,41 @@ impl Spool {
         Ok(Bytes::from(record).slice(HEAD..))
     }
 
-    /// These records have arrived, or are given up. Segments without others are deleted.
+    /// These records have arrived, or are given up. Segments without others are deleted, wherever they are: one request that
+    /// is stuck keeps its own segment, not all that were written after it.
     pub(crate) fn consumed(&mut self, positions: impl IntoIterator<Item = Position>) -> io::Result<()> {
+        let mut touched = BTreeSet::new();
         for position in positions {
-            self.outstanding.remove(&position);
+            if self.outstanding.remove(&position)
+                && let Some(left) = self.segments.get_mut(&position.segment)
+            {
+                *left -= 1;
+                touched.insert(position.segment);
+            }
         }
+        // First of all, as it is what makes room for the cursor on a disk that is full.
+        let deleted = touched.into_iter().try_for_each(|number| self.delete_if_done(number));
         let sent_to = match (self.outstanding.first(), &self.writer) {
-            (Some(oldest), _) => (oldest.segment, oldest.offset),
+            (Some(oldest), _) => oldest.start(),
             (None, Some(writer)) => (writer.number, writer.length),
             (None, None) => (self.next, 0),
         };
-        self.write_cursor(sent_to)?;
-        while let Some(number) = self.segments.first().copied().filter(|number| *number < sent_to.0) {
-            self.segments.remove(&number);
-            if self.reader.as_ref().is_some_and(|(open, _)| *open == number) {
-                self.reader = None;
-            }
-            fs::remove_file(self.path(number))?;
-        }
-        Ok(())
+        self.write_cursor(sent_to).and(deleted)
     }
 
-    fn write_cursor(&mut self, (segment, offset): (u64, u64)) -> io::Result<()> {
+    fn delete_if_done(&mut self, number: u64) -> io::Result<()> {
+        let is_written_to = self.writer.as_ref().is_some_and(|writer| writer.number == number);
+        if is_written_to || self.segments.get(&number) != Some(&0) {
+            return Ok(());
+        }
+        self.segments.remove(&number);
+        if self.reader.as_ref().is_some_and(|(open, _)| *open == number) {
+            self.reader = None;
+        }
+        fs::remove_file(self.path(number))
+    }
+
+    fn write_cursor(&mut self, (segment, offset): Mark) -> io::Result<()> {
         let mut bytes = [segment.to_le_bytes(), offset.to_le_bytes()].concat();
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
         self.cursor.seek(SeekFrom::Start(0))?;
@@ -239,7 +314,7 @@ impl Spool {
 }
 
 /// How far the segments have been sent. A cursor that was never written, or not wholly, stands at the beginning.
-fn read_cursor(file: &mut File) -> io::Result<(u64, u64)> {
+fn read_cursor(file: &mut File) -> io::Result<Mark> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let read = || {
@@ -287,6 +362,125 @@ mod tests {
             .unwrap()
             .filter(|entry| number_of(&entry.as_ref().unwrap().path()).is_some())
             .count()
+    }
+
+    fn bytes(folder: &Path) -> u64 {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+    }
+
+    #[test]
+    fn one_record_that_is_stuck_keeps_its_own_segment_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut spool, ..) = open(folder.path());
+        let stuck = spool.append(&[0; 30], 1).unwrap();
+        let mut live = std::collections::VecDeque::new();
+        for number in 0..100_u8 {
+            live.push_back(spool.append(&[number; 30], 1).unwrap());
+            if live.len() > 3 {
+                spool.consumed(live.pop_front()).unwrap();
+            }
+            assert!(files(folder.path()) <= 4, "{}", files(folder.path()));
+            assert!(bytes(folder.path()) <= 4 * 100 + 20, "{}", bytes(folder.path()));
+        }
+        // Numbers are missing in between, which nobody minds.
+        drop(spool);
+        let (_, found, positions) = open(folder.path());
+        assert_eq!((found[0].len(), positions[0]), (30, stuck));
+        let expected: Vec<Vec<u8>> = (97..100_u8).map(|number| vec![number; 30]).collect();
+        assert_eq!(found[found.len() - 3..], expected[..]);
+        assert!(found.len() <= 6, "{}", found.len());
+    }
+
+    #[test]
+    fn a_segment_is_deleted_when_it_is_closed_after_its_last_record_was_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut spool, ..) = open(folder.path());
+        let stuck = spool.append(&[0; 80], 1).unwrap();
+        let dropped = spool.append(&[1; 60], 1).unwrap();
+        spool.consumed([dropped]).unwrap();
+        assert_eq!(files(folder.path()), 2);
+        spool.append(&[2; 60], 1).unwrap();
+        assert_eq!(files(folder.path()), 2);
+        spool.consumed([stuck]).unwrap();
+        assert_eq!(files(folder.path()), 1);
+    }
+
+    #[test]
+    fn a_record_is_safe_when_it_is_synced_and_a_sync_that_failed_is_told_to_all_who_wait_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut spool, ..) = open(folder.path());
+        let first = spool.append(b"one", 1).unwrap();
+        assert!(spool.safe(first).is_none());
+        spool.sync().unwrap();
+        spool.break_the_next_sync();
+        let second = spool.append(b"two", 1).unwrap();
+        assert!(spool.safe(first).unwrap().is_ok() && spool.safe(second).is_none());
+        spool.sync().unwrap_err();
+        // Nor does a later one make it good.
+        let third = spool.append(b"three", 1).unwrap();
+        spool.sync().unwrap();
+        assert!(spool.safe(first).unwrap().is_ok() && spool.safe(third).unwrap().is_ok());
+        spool.safe(second).unwrap().unwrap_err();
+    }
+
+    /// On a file system of 64 KiB, which the test below makes.
+    #[test]
+    #[ignore = "run by the test below, in a file system of its own"]
+    fn in_a_small_file_system() {
+        let folder = PathBuf::from(std::env::var_os("SMALL_FILE_SYSTEM").unwrap());
+        let (mut spool, _) = Spool::open(&folder, 16 << 10).unwrap();
+        // Bytes that do not compress, and no file system shares.
+        let mut positions = Vec::new();
+        let full = loop {
+            match spool.append(&[7; 1500], 1) {
+                Ok(position) => positions.push(position),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        let before = files(&folder);
+        for _ in 0..50 {
+            assert_eq!(
+                spool.append(&[7; 1500], 1).unwrap_err().kind(),
+                io::ErrorKind::StorageFull
+            );
+        }
+        // No file for each request that was refused.
+        assert_eq!(files(&folder), before);
+        // What was taken before is safe all the same, and so is who waits for it.
+        let last = *positions.last().unwrap();
+        spool.sync().unwrap();
+        spool.safe(last).unwrap().unwrap();
+        // Room is made, and the queue goes on.
+        let sent: Vec<Position> = positions.drain(..positions.len() / 2).collect();
+        spool.consumed(sent).unwrap();
+        positions.push(spool.append(b"after", 1).unwrap());
+        drop(spool);
+        let (mut spool, found) = Spool::open(&folder, 16 << 10).unwrap();
+        let bodies: Vec<Bytes> = found.iter().map(|found| spool.read(found.position).unwrap()).collect();
+        assert_eq!(found.iter().map(|found| found.position).collect::<Vec<_>>(), positions);
+        assert_eq!(bodies.last().unwrap(), &b"after"[..]);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_leaves_nothing_behind_and_takes_more_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let script =
+            r#"mount -t tmpfs -o size=64k tmpfs "$1" && SMALL_FILE_SYSTEM=$1 exec "$2" --ignored --exact "$3""#;
+        let output = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "bash", "-c", script, "bash"])
+            .arg(folder.path())
+            .arg(std::env::current_exe().unwrap())
+            .arg("spool::tests::in_a_small_file_system")
+            .output()
+            .expect("unshare (util-linux) mounts a small file system for this test");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && told.contains("1 passed"),
+            "{told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) enum BodyError {
     TooLarge(usize),
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    #[error("nothing more of it came for {0:?}")]
+    Stalled(Duration),
     #[error("too much is being received at once")]
     NoMemory,
     #[error("the request was not read to its end: {0}")]
@@ -39,7 +41,12 @@ pub(super) async fn read(
     // What is announced may never come: memory is reserved for what has.
     let mut whole = BytesMut::new();
     let mut first: Option<Bytes> = None;
-    while let Some(frame) = body.frame().await {
+    loop {
+        // Who stops in the middle gives back what is reserved for it; who is slow does not.
+        let frame = tokio::time::timeout(STALLED, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| BodyError::Stalled(STALLED))? else {
+            break;
+        };
         let Ok(data) = frame?.into_data() else { continue };
         let length = first.as_ref().map_or(0, Bytes::len) + whole.len() + data.len();
         if length > limit || !reserved.grow(data.len()) {
@@ -81,6 +88,9 @@ async fn drain(mut body: Incoming, limit: usize) {
     // Over or not, it is answered then.
     let _ = tokio::time::timeout(DRAIN, rest).await;
 }
+
+/// How long the next piece of a request may take.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// How long a request that is not wanted may take to end.
 const DRAIN: Duration = Duration::from_secs(5);

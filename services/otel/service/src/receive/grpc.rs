@@ -8,7 +8,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use mainstay_otel_core::Signal;
 use mainstay_otel_core::grpc;
-use mainstay_otel_core::response;
+use mainstay_otel_core::response::{self, PartialSuccess};
 use mainstay_otel_core::status::{Code, Status};
 
 use super::Receiver;
@@ -37,12 +37,15 @@ pub(super) async fn answer<C: Component>(receiver: &Receiver<C>, request: Reques
         return response;
     }
     match take(receiver, request).await {
-        Ok(()) => success(),
+        Ok(partial) => success(partial.as_ref()),
         Err(status) => failure(&status),
     }
 }
 
-async fn take<C: Component>(receiver: &Receiver<C>, request: Request<Incoming>) -> Result<(), Status> {
+async fn take<C: Component>(
+    receiver: &Receiver<C>,
+    request: Request<Incoming>,
+) -> Result<Option<PartialSuccess>, Status> {
     let Some(signal) = Signal::of_grpc_path(request.uri().path()) else {
         return Err(Status::new(
             Code::UNIMPLEMENTED,
@@ -77,6 +80,10 @@ fn unreadable<C: Component>(receiver: &Receiver<C>, signal: Signal, error: &Body
             receiver.intake.too_large(signal);
             Status::new(Code::RESOURCE_EXHAUSTED, error.to_string())
         }
+        BodyError::Stalled(_) => {
+            receiver.intake.stalled(signal);
+            Status::new(Code::DEADLINE_EXCEEDED, error.to_string())
+        }
         BodyError::NoMemory => receiver.intake.overloaded(signal),
         BodyError::Decode(DecodeError::Malformed { .. }) | BodyError::Broken(_) => {
             receiver.intake.malformed(signal);
@@ -94,8 +101,8 @@ fn coding(headers: &HeaderMap) -> Result<Compression, Status> {
     found.ok_or_else(|| Status::new(Code::UNIMPLEMENTED, "grpc-encoding is not gzip, zstd or identity"))
 }
 
-fn success() -> Response<Answer> {
-    let message = response::to_protobuf(None);
+fn success(partial: Option<&PartialSuccess>) -> Response<Answer> {
+    let message = response::to_protobuf(partial);
     let mut data = grpc::prefix(false, message.len()).to_vec();
     data.extend_from_slice(&message);
     let mut trailers = HeaderMap::new();

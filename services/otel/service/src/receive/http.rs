@@ -4,8 +4,9 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
+use mainstay_otel_core::Signal;
+use mainstay_otel_core::response::{self, PartialSuccess};
 use mainstay_otel_core::status::{Code, Status};
-use mainstay_otel_core::{Signal, response};
 
 use super::Receiver;
 use super::body::{self, BodyError};
@@ -38,7 +39,7 @@ pub(super) async fn answer<C: Component>(receiver: &Receiver<C>, request: Reques
     // What has no encoding of its own is answered in protobuf.
     let answered_in = encoding.unwrap_or(Encoding::Protobuf);
     match take(receiver, request, encoding).await {
-        Ok(signal) => success(signal, answered_in),
+        Ok((signal, partial)) => success(signal, answered_in, partial.as_ref()),
         Err(refusal) => failure(refusal, answered_in),
     }
 }
@@ -47,7 +48,7 @@ async fn take<C: Component>(
     receiver: &Receiver<C>,
     request: Request<Incoming>,
     encoding: Option<Encoding>,
-) -> Result<Signal, Refusal> {
+) -> Result<(Signal, Option<PartialSuccess>), Refusal> {
     let Some(signal) = Signal::of_http_path(request.uri().path()) else {
         let message = format!(
             "{:?} does not end in /v1/traces, /v1/metrics or /v1/logs",
@@ -78,7 +79,8 @@ async fn take<C: Component>(
         Ok((body, reserved))
     });
     let (body, _reserved) = decoded.map_err(|error| unreadable(receiver, signal, &error))?;
-    receiver.intake.take(signal, encoding, body).await.map_err(|status| {
+    let taken = receiver.intake.take(signal, encoding, body).await;
+    let partial = taken.map_err(|status| {
         let http = match status.code {
             Code::INVALID_ARGUMENT => StatusCode::BAD_REQUEST,
             Code::RESOURCE_EXHAUSTED if status.retry_after.is_none() => StatusCode::PAYLOAD_TOO_LARGE,
@@ -87,7 +89,7 @@ async fn take<C: Component>(
         };
         Refusal { http, status }
     })?;
-    Ok(signal)
+    Ok((signal, partial))
 }
 
 fn unreadable<C: Component>(receiver: &Receiver<C>, signal: Signal, error: &BodyError) -> Refusal {
@@ -99,6 +101,10 @@ fn unreadable<C: Component>(receiver: &Receiver<C>, signal: Signal, error: &Body
                 Code::RESOURCE_EXHAUSTED,
                 error.to_string(),
             )
+        }
+        BodyError::Stalled(_) => {
+            receiver.intake.stalled(signal);
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::DEADLINE_EXCEEDED, error.to_string())
         }
         BodyError::NoMemory => Refusal {
             http: StatusCode::TOO_MANY_REQUESTS,
@@ -135,10 +141,10 @@ fn coding(headers: &HeaderMap) -> Result<Compression, Refusal> {
     })
 }
 
-fn success(signal: Signal, encoding: Encoding) -> Response<Full<Bytes>> {
+fn success(signal: Signal, encoding: Encoding, partial: Option<&PartialSuccess>) -> Response<Full<Bytes>> {
     let (content_type, body) = match encoding {
-        Encoding::Protobuf => (PROTOBUF, response::to_protobuf(None)),
-        Encoding::Json => (JSON, response::to_json(signal, None).unwrap_or_default()),
+        Encoding::Protobuf => (PROTOBUF, response::to_protobuf(partial)),
+        Encoding::Json => (JSON, response::to_json(signal, partial).unwrap_or_default()),
     };
     respond(StatusCode::OK, content_type, body)
 }

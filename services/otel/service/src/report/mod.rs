@@ -174,6 +174,7 @@ impl Report {
             queue_requests: gauge("otel_queue_requests", "Requests that wait or are on their way."),
             queue_bytes: gauge("otel_queue_bytes", "Bytes that wait or are on their way."),
             losses: Losses::default(),
+            overflowing: Cell::new(None),
         }
     }
 
@@ -211,6 +212,8 @@ pub(crate) struct LaneReport {
     queue_requests: Gauge,
     queue_bytes: Gauge,
     losses: Losses,
+    /// While it is full: what was dropped since it is.
+    overflowing: Cell<Option<u64>>,
 }
 
 /// What the exporters to one destination tell.
@@ -249,7 +252,9 @@ impl LaneReport {
             .registry
             .counter("otel_dropped_items_total", help, &labels)
             .add(items as u64);
-        if let Some(items) = self.losses.logs(items as u64) {
+        if loss == Loss::QueueFull {
+            self.overflows(items as u64, reason);
+        } else if let Some(items) = self.losses.logs(items as u64) {
             tracing::warn!(destination = self.destination, signal = %self.signal, items, "dropped: {reason}");
         }
         self.shared.tell(Kinds::DROPPED, || {
@@ -260,6 +265,24 @@ impl LaneReport {
                 reason: reason.to_owned(),
             })
         });
+    }
+}
+
+impl LaneReport {
+    /// The queue is full, which is said once until it [has room](LaneReport::has_room) again.
+    fn overflows(&self, items: u64, reason: &str) {
+        let before = self.overflowing.get();
+        self.overflowing.set(Some(before.unwrap_or_default() + items));
+        if before.is_none() {
+            tracing::warn!(destination = self.destination, signal = %self.signal, items, "dropped, and more until there is room: {reason}");
+        }
+    }
+
+    /// The queue is far from full.
+    pub(crate) fn has_room(&self) {
+        if let Some(items) = self.overflowing.take() {
+            tracing::warn!(destination = self.destination, signal = %self.signal, items, "the queue has room again; so many were dropped");
+        }
     }
 }
 
@@ -314,6 +337,8 @@ impl UpstreamReport {
 pub(crate) enum Loss {
     /// They did not fit.
     QueueFull,
+    /// The volume did not take them.
+    Disk,
     /// Nobody took them for too long.
     Expired,
     /// The collector does not want them.
@@ -326,6 +351,7 @@ impl Loss {
     fn label(self) -> &'static str {
         match self {
             Self::QueueFull => "queue-full",
+            Self::Disk => "disk",
             Self::Expired => "expired",
             Self::Rejected => "rejected",
             Self::Damaged => "damaged",

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use mainstay_otel_core::Signal;
 
-use super::collector::{Answer, Collector};
+use super::collector::{Answer, Collector, Connection};
 use super::{SECOND, Sidecar, locally, spans, until};
 use crate::component::Component;
 use crate::events::{Event, Kinds};
@@ -74,12 +74,15 @@ async fn a_processor_keeps_replaces_or_drops_requests() {
         assert_eq!(names, [0, 1, 2]);
         let (names, sidecar) = processed(Scripted::new(|_| Ok(Verdict::Replace(spans([7, 8]))))).await;
         assert_eq!((names, sidecar.accepted(), sidecar.sent()), (vec![7, 8], 3, 2));
+        assert_eq!(sidecar.left_out("processor"), 1);
+        let (_, sidecar) = processed(Scripted::new(|_| Ok(Verdict::Replace(spans(0..5))))).await;
+        assert_eq!(
+            (sidecar.accepted(), sidecar.sent(), sidecar.left_out("processor")),
+            (5, 5, 0)
+        );
         let (names, sidecar) = processed(Scripted::new(|_| Ok(Verdict::Drop))).await;
         assert_eq!((names, sidecar.accepted()), (vec![], 3));
-        assert_eq!(
-            sidecar.metric("otel_left_out_items_total", &["reason=\"processor\""]),
-            3
-        );
+        assert_eq!(sidecar.left_out("processor"), 3);
     })
     .await;
 }
@@ -103,6 +106,35 @@ async fn a_processor_that_fails_or_hangs_is_bypassed_and_counted() {
                 1
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_is_not_processed_and_counts_nothing_as_left_out() {
+    locally(async {
+        let component = Scripted::new(|_| Ok(Verdict::Replace(spans([0]))));
+        let calls = Rc::clone(&component.calls);
+        let collector = Collector::new();
+        collector.connections(|| Connection::Refused);
+        let settings = [
+            ("OTEL_QUEUE_REQUESTS", "1"),
+            ("OTEL_SAMPLE_RATIO", "0.5"),
+            ("OTEL_RETRY_FOR", "0s"),
+        ];
+        let sidecar = Sidecar::with(component, collector.connect(), &settings).await;
+        // The lower seven bytes of the trace id are the number: one of each two is kept.
+        let body = spans([0, 1, u64::MAX, u64::MAX - 1]);
+        sidecar.take(Signal::Traces, body.clone()).await.unwrap();
+        for _ in 0..10 {
+            sidecar.take(Signal::Traces, body.clone()).await.unwrap_err();
+        }
+        assert_eq!((sidecar.accepted(), calls.get()), (4, 1));
+        assert_eq!(
+            (sidecar.left_out("head-sampling"), sidecar.left_out("processor")),
+            (2, 1)
+        );
+        assert_eq!(sidecar.metric("otel_refused_items_total", &[]), 40);
     })
     .await;
 }

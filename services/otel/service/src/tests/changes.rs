@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mainstay_otel_core::{Signal, json};
 
-use super::collector::Collector;
+use super::collector::{Collector, Connection};
 use super::{SECOND, Sidecar, locally, spans, until};
 use crate::intake::Encoding;
 
@@ -132,6 +132,59 @@ async fn whole_traces_are_kept_for_what_is_in_them_after_the_decision_wait() {
         names.sort_unstable();
         assert_eq!(names, [2, 2, 3, 3]);
         assert_eq!(sidecar.metric("otel_left_out_items_total", &["reason=\"tail-sampling\""]), 3);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn traces_that_wait_for_their_decision_are_refused_while_nothing_can_be_queued() {
+    locally(async {
+        let collector = Collector::new();
+        let down = std::rc::Rc::new(std::cell::Cell::new(true));
+        let is_down = std::rc::Rc::clone(&down);
+        collector.connections(move || match is_down.get() {
+            true => Connection::Refused,
+            false => Connection::Works,
+        });
+        let settings = [
+            ("OTEL_TAIL_POLICIES", "[[tail_policy]]\npolicy = \"always\"\n"),
+            ("OTEL_TAIL_WAIT", "1s"),
+            ("OTEL_QUEUE_REQUESTS", "2"),
+            ("OTEL_RETRY_FOR", "0s"),
+        ];
+        let sidecar = Sidecar::start(&collector, &settings).await;
+        sidecar.take(Signal::Traces, spans(0..2)).await.unwrap();
+        until(|| sidecar.metric("otel_queue_requests", &[]) == 2).await;
+        let status = sidecar.take(Signal::Traces, spans([2])).await.unwrap_err();
+        assert_eq!(
+            (status.code.name(), status.retry_after),
+            ("RESOURCE_EXHAUSTED", Some(SECOND))
+        );
+        down.set(false);
+        until(|| sidecar.sent() == 2).await;
+        sidecar.take(Signal::Traces, spans([2])).await.unwrap();
+        until(|| sidecar.sent() == 3).await;
+        assert_eq!((sidecar.accepted(), sidecar.dropped("queue-full")), (3, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn kept_traces_that_the_volume_does_not_take_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display().to_string();
+    locally(async {
+        let settings = [
+            ("OTEL_TAIL_POLICIES", "[[tail_policy]]\npolicy = \"always\"\n"),
+            ("OTEL_TAIL_WAIT", "100ms"),
+            ("OTEL_QUEUE_FOLDER", path.as_str()),
+        ];
+        let collector = Collector::new();
+        let sidecar = Sidecar::start(&collector, &settings).await;
+        std::fs::remove_dir_all(folder.path().join("default/traces")).unwrap();
+        sidecar.take(Signal::Traces, spans(0..2)).await.unwrap();
+        until(|| sidecar.dropped("disk") == 2).await;
+        assert_eq!((sidecar.accepted(), sidecar.dropped("queue-full")), (2, 0));
     })
     .await;
 }

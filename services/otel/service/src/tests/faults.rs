@@ -73,7 +73,7 @@ async fn a_queue_that_is_full_refuses_and_what_it_took_arrives() {
         let mut taken = Vec::new();
         for number in 0..25 {
             match sidecar.take(Signal::Traces, spans([number])).await {
-                Ok(()) => taken.push(number),
+                Ok(_) => taken.push(number),
                 Err(status) => {
                     assert_eq!(
                         (status.code.name(), status.retry_after),
@@ -281,42 +281,6 @@ async fn what_is_too_large_for_one_request_is_split_and_arrives_in_order() {
             .map(|arrived| names(&arrived.body).len())
             .collect();
         assert_eq!(sizes, [10, 10, 10, 5, 10, 10, 5]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_an_earlier_life_did_not_send_is_sent_by_the_next() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().display().to_string();
-    let settings = [
-        ("OTEL_QUEUE_FOLDER", path.as_str()),
-        ("OTEL_QUEUE_MEMORY", "1KiB"),
-        ("OTEL_QUEUE_SEGMENT", "64KiB"),
-    ];
-    locally(async {
-        let collector = Collector::new();
-        collector.connections(|| Connection::Refused);
-        let sidecar = Sidecar::start(&collector, &settings).await;
-        for number in 0..200 {
-            sidecar.take(Signal::Traces, spans([number; 10])).await.unwrap();
-        }
-        assert_eq!(sidecar.metric("otel_queue_requests", &[]), 200);
-    })
-    .await;
-    locally(async {
-        let collector = Collector::new();
-        let sidecar = Sidecar::start(&collector, &settings).await;
-        sidecar.take(Signal::Traces, spans([200; 10])).await.unwrap();
-        until(|| sidecar.sent() == 2010).await;
-        let expected: Vec<u64> = (0..=200).flat_map(|number| [number; 10]).collect();
-        assert_eq!(collector.names(), expected);
-        until(|| sidecar.metric("otel_queue_requests", &[]) == 0).await;
-    })
-    .await;
-    locally(async {
-        let sidecar = Sidecar::start(&Collector::new(), &settings).await;
-        assert_eq!(sidecar.metric("otel_queue_requests", &[]), 0);
     })
     .await;
 }

@@ -5,6 +5,7 @@
 //! - `faults`: a collector that is down, slow, garbled, cut off or full
 //! - `answers`: what each answer of a collector leads to
 //! - `paths`: encodings, compressions, several destinations
+//! - `volume`: queues on a volume
 //! - `callbacks`: the processor and the events
 //! - `changes`: attributes and sampling
 //! - `receivers`, `malformed`: the receivers, on real sockets and in real time
@@ -17,10 +18,12 @@ mod faults;
 mod malformed;
 mod paths;
 mod receivers;
+mod volume;
 
 use std::rc::Rc;
 
 use bytes::Bytes;
+use mainstay_otel_core::response::PartialSuccess;
 use mainstay_otel_core::status::Status;
 use mainstay_otel_core::wire::{put_bytes, put_fixed64};
 use mainstay_otel_core::{Signal, wire};
@@ -75,7 +78,7 @@ impl<C: Component> Sidecar<C> {
         }
     }
 
-    async fn take(&self, signal: Signal, body: Vec<u8>) -> Result<(), Status> {
+    async fn take(&self, signal: Signal, body: Vec<u8>) -> Result<Option<PartialSuccess>, Status> {
         self.intake.take(signal, Encoding::Protobuf, Bytes::from(body)).await
     }
 
@@ -96,6 +99,10 @@ impl<C: Component> Sidecar<C> {
 
     fn dropped(&self, reason: &str) -> u64 {
         self.metric("otel_dropped_items_total", &[&format!("reason=\"{reason}\"")])
+    }
+
+    fn left_out(&self, reason: &str) -> u64 {
+        self.metric("otel_left_out_items_total", &[&format!("reason=\"{reason}\"")])
     }
 
     fn accepted(&self) -> u64 {

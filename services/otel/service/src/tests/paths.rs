@@ -147,6 +147,60 @@ async fn the_second_of_two_stands_in_while_the_first_fails() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_is_down_for_longer_than_its_queue_lasts_does_not_stop_the_others() {
+    locally(async {
+        let collector = Collector::new();
+        let (near_down, far_down) = (Rc::new(Cell::new(true)), Rc::new(Cell::new(false)));
+        let (is_near_down, is_far_down) = (Rc::clone(&near_down), Rc::clone(&far_down));
+        collector.answers(move |arrived| {
+            let down = match arrived.host.starts_with("near") {
+                true => is_near_down.get(),
+                false => is_far_down.get(),
+            };
+            match (down, arrived.host.starts_with("near")) {
+                (false, _) => Answer::Take,
+                (true, true) => Answer::Http(503, Vec::new(), Vec::new()),
+                (true, false) => Answer::Grpc(14, Vec::new()),
+            }
+        });
+        let settings = [
+            ("OTEL_DESTINATIONS", TWO),
+            ("OTEL_QUEUE_REQUESTS", "10"),
+            ("OTEL_RETRY_FOR", "0s"),
+        ];
+        let sidecar = Sidecar::start(&collector, &settings).await;
+        let of = |name: &str, destination: &str| sidecar.metric(name, &[&format!("destination=\"{destination}\"")]);
+        let sent = |destination: &str| of("otel_sent_items_total", destination);
+        for number in 0..100 {
+            // One has it: nothing is rejected.
+            assert_eq!(sidecar.take(Signal::Traces, spans([number])).await.unwrap(), None);
+            until(|| sent("far") == number + 1).await;
+        }
+        assert_eq!((sent("near"), of("otel_dropped_items_total", "near")), (0, 90));
+        assert_eq!((sidecar.accepted(), of("otel_dropped_items_total", "far")), (100, 0));
+        // Only if there is room nowhere is it the sender's.
+        far_down.set(true);
+        let mut taken = 0;
+        let refused = loop {
+            match sidecar.take(Signal::Traces, spans([1000])).await {
+                Ok(_) => taken += 1,
+                Err(status) => break status,
+            }
+        };
+        assert_eq!((taken, refused.code.name()), (10, "RESOURCE_EXHAUSTED"));
+        near_down.set(false);
+        far_down.set(false);
+        until(|| sent("near") == 10 && sent("far") == 110).await;
+        let accepted = sidecar.accepted();
+        for destination in ["near", "far"] {
+            let gone = of("otel_dropped_items_total", destination);
+            assert_eq!(accepted, sent(destination) + gone, "{destination}");
+        }
+    })
+    .await;
+}
+
 /// Sends ten spans one after the other, by failover, to a first destination that answers so; how often it was asked.
 async fn failing_over(first: impl Fn() -> Answer + 'static) -> (usize, Sidecar, Collector) {
     let collector = Collector::new();

@@ -1,16 +1,21 @@
 //! The receivers, on real sockets: what the specification demands of a server (the README's table names these tests).
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use futures::StreamExt;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::client::conn::{http1, http2};
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use mainstay_otel_core::response::{self, PartialSuccess};
 use mainstay_otel_core::status::{Code, Status};
 use mainstay_otel_core::{Signal, grpc, json};
 use mainstay_runtime::Context;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::collector::{Collector, Connection};
@@ -380,6 +385,102 @@ async fn a_full_queue_says_when_to_come_again() {
         assert_eq!(
             http(running.http, post("/v1/logs", PROTOBUF, "")).await.status,
             StatusCode::OK
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_full_queue_drops_is_rejected_in_the_encoding_of_the_request() {
+    locally(async {
+        let collector = Collector::new();
+        collector.connections(|| Connection::Refused);
+        let settings = [
+            ("OTEL_QUEUE_REQUESTS", "1"),
+            ("OTEL_QUEUE_FULL", "drop-newest"),
+            ("OTEL_BATCH_DELAY", "60s"),
+        ];
+        let running = start(&collector, &settings).await;
+        let body = spans(0..3);
+        assert_eq!(
+            http(running.http, post("/v1/traces", PROTOBUF, body.clone()))
+                .await
+                .body,
+            ""
+        );
+        let partial = Some(PartialSuccess {
+            rejected: 3,
+            message: "the queue is full, and drops the newest spans".to_owned(),
+        });
+        let reply = http(running.http, post("/v1/traces", PROTOBUF, body.clone())).await;
+        assert_eq!((reply.status, reply.header("content-type")), (StatusCode::OK, PROTOBUF));
+        assert_eq!(response::from_protobuf(Signal::Traces, &reply.body).unwrap(), partial);
+        let text = json::encode(Signal::Traces.request(), &body).unwrap();
+        let reply = http(running.http, post("/v1/traces", JSON, text)).await;
+        assert_eq!((reply.status, reply.header("content-type")), (StatusCode::OK, JSON));
+        assert_eq!(response::from_json(Signal::Traces, &reply.body).unwrap(), partial);
+        let reply = call(running.grpc, Signal::Traces.grpc_path(), &[], framed(false, &body)).await;
+        assert_eq!(reply.grpc().code, Code::OK);
+        let (_, message) = grpc::message(&reply.body).unwrap().unwrap();
+        assert_eq!(response::from_protobuf(Signal::Traces, message).unwrap(), partial);
+    })
+    .await;
+}
+
+/// Sends the head of a request and a part of its body on a connection; what comes back until it is closed.
+async fn half_sent(to: SocketAddr, text: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    stream.write_all(text).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    answer
+}
+
+// In virtual time, which leaps as soon as nothing happens.
+#[tokio::test(start_paused = true)]
+async fn who_stops_in_the_middle_of_a_request_is_answered_and_gives_back_its_memory() {
+    locally(async {
+        let running = start(&Collector::new(), &[("OTEL_RECEIVE_MEMORY", "1MiB")]).await;
+        let began = tokio::time::Instant::now();
+        let head = "POST /v1/traces HTTP/1.1\r\nhost: otel\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1000000\r\n\r\n";
+        for _ in 0..3 {
+            let answer = half_sent(running.http, &[head.as_bytes(), &[0; 900_000]].concat()).await;
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+        }
+        assert!(began.elapsed() >= 90 * SECOND);
+        let text = running.context.metrics.render();
+        let counted = "otel_refused_requests_total{signal=\"traces\",reason=\"stalled\"} 3";
+        assert!(text.contains(counted), "{text}");
+        // A call whose body never ends.
+        let stream = TcpStream::connect(running.grpc).await.unwrap();
+        let (mut sender, connection) = http2::handshake(Local, TokioIo::new(stream)).await.unwrap();
+        tokio::task::spawn_local(connection);
+        let frames = futures::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"\0\0\0\0\x05a")))]);
+        let body = StreamBody::new(frames.chain(futures::stream::pending()));
+        let request = Request::post(format!("http://otel{}", Signal::Traces.grpc_path()))
+            .header("content-type", "application/grpc")
+            .body(body)
+            .unwrap();
+        let told = reply(sender.send_request(request).await.unwrap()).await.grpc();
+        assert_eq!(told.code, Code::DEADLINE_EXCEEDED, "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_of_http_2_that_is_gone_without_a_word_loses_its_connection() {
+    locally(async {
+        let running = start(&Collector::new(), &[]).await;
+        let began = tokio::time::Instant::now();
+        // A preface with empty settings, and no answer to anything after that.
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let answer = half_sent(running.grpc, preface).await;
+        assert!(!answer.is_empty());
+        assert!(
+            (60 * SECOND..200 * SECOND).contains(&began.elapsed()),
+            "{:?}",
+            began.elapsed()
         );
     })
     .await;
