@@ -20,3 +20,4 @@ mod kill;
 mod senders;
 mod support;
 mod tls;
+mod volume;
