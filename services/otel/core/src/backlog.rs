@@ -19,7 +19,7 @@ pub struct Bounds {
 pub enum WhenFull {
     /// It is refused: the sender is told, and keeps it.
     Refuse,
-    /// It is taken and dropped, so that the sender does not notice.
+    /// It is dropped, and its sender is told not to send it again.
     DropNewest,
     /// The oldest that are not in flight are dropped until it fits.
     DropOldest,
