@@ -45,7 +45,7 @@ pub struct Retry {
     pub min: Duration,
     /// The longest delay.
     pub max: Duration,
-    /// No attempt starts later than this after the run was claimed.
+    /// A run that failed is not tried again later than this after it was claimed.
     pub max_age: Duration,
 }
 
