@@ -53,7 +53,7 @@ impl Deliver {
     pub(crate) fn tell(&self, action: &Action, engine: &Engine) {
         match action {
             Action::Start(start) if self.wanted.contains(Kinds::STARTED) => {
-                self.push(engine, start.key.job, |job| {
+                self.push(engine, start.key.job, 0, |job| {
                     Event::Started(started(job, start, self.traces))
                 });
             }
@@ -63,30 +63,34 @@ impl Deliver {
                 count,
                 reason,
             } if self.wanted.contains(Kinds::MISSED) => {
-                self.push(engine, *job, |job| {
+                self.push(engine, *job, 0, |job| {
                     Event::Missed(missed(job, *scheduled, *count, *reason))
                 });
             }
             Action::Finished(over) => {
                 // A run that never started because it was late or vetoed is told of as missed.
                 let ran = !matches!(over.end, End::Vetoed | End::Expired);
+                let error = over.error.as_deref().map_or(0, str::len);
                 if ran && self.wanted.contains(Kinds::FINISHED) {
-                    self.push(engine, over.key.job, |job| {
+                    self.push(engine, over.key.job, error, |job| {
                         Event::Finished(finished(job, over, self.traces))
                     });
                 }
                 if over.end.is_failure() && self.wanted.contains(Kinds::DEAD_LETTER) {
-                    self.push(engine, over.key.job, |job| Event::DeadLetter(dead_letter(job, over)));
+                    let payload = engine.job(over.key.job).map_or(0, |job| job.payload.len());
+                    self.push(engine, over.key.job, error + payload, |job| {
+                        Event::DeadLetter(dead_letter(job, over))
+                    });
                 }
             }
             _ => {}
         }
     }
 
-    fn push(&self, engine: &Engine, id: JobId, event: impl FnOnce(&Job) -> Event) {
+    /// `more` is what it holds beside names and numbers, in bytes.
+    fn push(&self, engine: &Engine, id: JobId, more: usize, event: impl FnOnce(&Job) -> Event) {
         let Some(job) = engine.job(id) else { return };
-        // Roughly: what is counted is the component's memory, not ours.
-        let bytes = 200 + 2 * job.name.len() + job.payload.len();
+        let bytes = 200 + 2 * job.name.len() + more;
         // A full queue drops its oldest and counts them; nothing larger than the whole queue exists.
         let _ = self.queue.try_push(event(job), bytes);
     }
