@@ -1,7 +1,7 @@
 //! The journal's file: read at start, appended to, now and then written anew.
 //!
 //! Every failure but one at start leaves the service running: it goes on from memory, says so once, and tries to write
-//! the whole state again every [`RETRY`].
+//! the whole state again every [`RETRY`]. If all that fails is to write the journal anew, it is appended to as before.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,6 +19,9 @@ const COMPACT_FROM: u64 = 8 << 20;
 
 /// How often a disk that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How long after writing anew failed it is tried again while appending still works.
+const COMPACT_AGAIN: Duration = Duration::from_secs(60);
 
 /// A state folder that cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,8 @@ pub(crate) struct Disk {
     appended: u64,
     /// When writing is tried again.
     retry_at: Option<Instant>,
+    /// When writing anew is tried again, after it failed.
+    compact_at: Option<Instant>,
     meters: Meters,
 }
 
@@ -89,6 +94,7 @@ impl Disk {
                 snapshot: 0,
                 appended: 0,
                 retry_at: None,
+                compact_at: None,
                 meters,
             },
             loaded,
@@ -139,7 +145,8 @@ impl Disk {
     }
 
     fn is_large(&self) -> bool {
-        self.appended > COMPACT_FROM && self.appended > 2 * self.snapshot
+        let is_large = self.appended > COMPACT_FROM && self.appended > 2 * self.snapshot;
+        is_large && self.compact_at.is_none_or(|at| Instant::now() >= at)
     }
 
     fn rewrite(&mut self, snapshot: &[u8]) {
@@ -147,20 +154,33 @@ impl Disk {
         match self.write_anew(snapshot) {
             Ok(()) if failed => tracing::info!(folder = %self.folder.display(), "state is written again"),
             Ok(()) => {}
+            Err(error) if self.file.is_some() => {
+                if self.compact_at.is_none() {
+                    let folder = self.folder.display();
+                    tracing::warn!(%folder, "the journal cannot be written anew and grows: {error}; retrying every {COMPACT_AGAIN:?}");
+                }
+                self.compact_at = Some(Instant::now() + COMPACT_AGAIN);
+            }
             Err(error) => self.fail(&error),
         }
     }
 
     /// Writes a file beside the journal and puts it in its place, so that one of the two is whole at any instant.
     fn write_anew(&mut self, snapshot: &[u8]) -> io::Result<()> {
-        let path = self.folder.join(FILE);
         let beside = self.folder.join(format!("{FILE}.new"));
-        let mut file = self.create(&beside)?;
-        file.write_all(snapshot)?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)?;
+        let file = match self.put_in_place(&beside, snapshot) {
+            Ok(file) => file,
+            Err(error) => {
+                // What there is of it takes room that the journal may need. It may not even have been created.
+                let _ = fs::remove_file(&beside);
+                return Err(error);
+            }
+        };
+        // Whatever happens now, the file before is no more the journal.
+        self.file = None;
         File::open(&self.folder)?.sync_all()?;
         self.file = Some(file);
+        self.compact_at = None;
         self.snapshot = snapshot.len() as u64;
         self.appended = 0;
         self.retry_at = None;
@@ -168,6 +188,14 @@ impl Disk {
         self.meters.compactions.add(1);
         self.meters.bytes.add(self.snapshot);
         Ok(())
+    }
+
+    fn put_in_place(&self, beside: &Path, snapshot: &[u8]) -> io::Result<File> {
+        let mut file = self.create(beside)?;
+        file.write_all(snapshot)?;
+        file.sync_all()?;
+        fs::rename(beside, self.folder.join(FILE))?;
+        Ok(file)
     }
 
     /// Creates a file, and the folder if it is not there.
@@ -239,4 +267,40 @@ fn aside(path: &Path) -> String {
 fn is_for_good(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
     matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(disk: &mut Disk, lines: &[u8]) {
+        let batch = Batch {
+            lines: lines.to_vec(),
+            sync: true,
+        };
+        disk.append(&batch, || b"anew\n".to_vec());
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_anew_is_appended_to_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut disk, _) = Disk::open(folder.path(), &Registry::default()).unwrap();
+        disk.begin(b"begun\n").unwrap();
+        let beside = folder.path().join("cron.journal.new");
+        // A full disk would do, but no test can have one.
+        fs::create_dir(&beside).unwrap();
+        let much = vec![b'.'; usize::try_from(COMPACT_FROM).unwrap()];
+        append(&mut disk, &much);
+        append(&mut disk, b"one\n");
+        append(&mut disk, b"two\n");
+        assert!(!disk.wants_retry());
+        let journal = fs::read(folder.path().join(FILE)).unwrap();
+        assert!(journal.starts_with(b"begun\n") && journal.ends_with(b"one\ntwo\n"));
+
+        fs::remove_dir(&beside).unwrap();
+        disk.compact_at = Some(Instant::now());
+        append(&mut disk, b"three\n");
+        append(&mut disk, b"four\n");
+        assert_eq!(fs::read(folder.path().join(FILE)).unwrap(), b"anew\nfour\n");
+    }
 }
