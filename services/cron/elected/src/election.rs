@@ -13,7 +13,7 @@ use mainstay_runtime::Context;
 
 use crate::config;
 use crate::report::Report;
-use crate::term::NatsTerm;
+use crate::term::{Lost, NatsTerm};
 
 /// A replica that wants to lead.
 pub struct NatsElection {
@@ -112,10 +112,7 @@ impl Election for NatsElection {
         let mut watch = Watch::default();
         loop {
             match self.look(&candidacy, &mut watch).await {
-                Ok(Some(term)) => {
-                    self.report.leads(&candidacy.holder);
-                    return term;
-                }
+                Ok(Some(term)) => return term,
                 Ok(None) => {}
                 Err(error) => self.report.unseen(&error),
             }
@@ -123,8 +120,15 @@ impl Election for NatsElection {
         }
     }
 
-    fn lost(&self, reason: &str) {
-        self.report.lost(reason);
+    fn began(&self, term: &NatsTerm) {
+        self.report.leads(term.holder());
+    }
+
+    fn lost(&self, reason: &Lost) {
+        match reason {
+            Lost::Taken(_) | Lost::RanOut(_) => self.report.lost(reason),
+            Lost::Unwritable(_) | Lost::Unreadable(_) => self.report.cannot_lead(reason),
+        }
     }
 
     fn leader(&self) -> Option<String> {

@@ -19,6 +19,8 @@ pub(crate) struct Report {
     leader: RefCell<Option<String>>,
     /// Why the lease is not seen.
     unseen: RefCell<Option<String>>,
+    /// Why this replica had the lease and could not lead all the same.
+    unusable: RefCell<Option<String>>,
     /// That the server does not take the credentials.
     refusal: RefCell<Option<String>>,
 }
@@ -38,6 +40,7 @@ impl Report {
             ),
             leader: RefCell::default(),
             unseen: RefCell::default(),
+            unusable: RefCell::default(),
             refusal: RefCell::default(),
         })
     }
@@ -49,13 +52,24 @@ impl Report {
         self.terms.add(1);
         self.leader.take();
         self.unseen.take();
+        self.unusable.take();
         self.health.ready();
     }
 
-    /// This replica leads no more.
-    pub(crate) fn lost(&self, reason: &str) {
+    /// This replica leads no more, and may lead again.
+    pub(crate) fn lost(&self, reason: &dyn Display) {
         tracing::warn!("this replica runs no jobs any more: {reason}");
         self.leading.set(0.0);
+    }
+
+    /// This replica leads no more, nor can it until something is done about it. It tries again, and is not ready meanwhile.
+    pub(crate) fn cannot_lead(&self, reason: &dyn Display) {
+        self.leading.set(0.0);
+        let reason = format!("this replica cannot run the jobs: {reason}");
+        if self.unusable.replace(Some(reason.clone())).as_ref() != Some(&reason) {
+            tracing::error!("{reason}");
+        }
+        self.health.not_ready(reason);
     }
 
     /// Another replica leads.
@@ -64,7 +78,11 @@ impl Report {
         if self.leader.replace(Some(leader.to_owned())).as_deref() != Some(leader) {
             tracing::info!(leader, "another replica runs the jobs, this one stands by");
         }
-        self.health.ready();
+        match &*self.unusable.borrow() {
+            None => self.health.ready(),
+            // It would not be of use if the other went.
+            Some(reason) => self.health.not_ready(reason.clone()),
+        }
     }
 
     /// Who leads, if it is another replica that is known to.
@@ -124,5 +142,28 @@ impl Observer for Report {
 
     fn server_refuses(&self, text: &str) {
         tracing::warn!("the server refuses: {text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_that_could_not_lead_is_not_ready_until_it_does() {
+        let context = Context::new("cron");
+        let report = Report::new(&context);
+        report.stands_by("another");
+        assert_eq!(context.health.reason(), None);
+        report.cannot_lead(&"the state cannot be read");
+        let reason = Some("this replica cannot run the jobs: the state cannot be read".to_owned());
+        assert_eq!(context.health.reason(), reason);
+        report.stands_by("another");
+        assert_eq!(context.health.reason(), reason);
+        report.leads("me");
+        assert_eq!(context.health.reason(), None);
+        report.lost(&"another has taken the lease");
+        report.stands_by("another");
+        assert_eq!(context.health.reason(), None);
     }
 }

@@ -56,6 +56,11 @@ impl NatsTerm {
         }
     }
 
+    /// The name under which this replica has the lease.
+    pub(crate) fn holder(&self) -> &str {
+        &self.lease.holder
+    }
+
     /// How long this replica may think that it leads. The last third belongs to nobody: what is in flight is cancelled
     /// then, and clocks may run at slightly different speeds.
     fn left(&self) -> Duration {

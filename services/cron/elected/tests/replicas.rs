@@ -10,6 +10,8 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -101,9 +103,37 @@ struct Replica {
 
 impl Replica {
     fn start(url: &str, ledger: &Ledger, misfire: &'static str) -> Self {
+        let jobs: String = (0..JOBS)
+            .map(|number| format!("[[job]]\nname = \"job-{number}\"\nschedule = \"* * * * * *\"\n"))
+            .collect();
+        Self::with(
+            url,
+            ledger,
+            &[
+                ("CRON_JOBS", &jobs),
+                ("CRON_JITTER", "900ms"),
+                ("CRON_MISFIRE", misfire),
+                ("CRON_ADMIN", "off"),
+                ("CRON_ELECTION_TTL", "1s"),
+            ],
+        )
+    }
+
+    fn with(url: &str, ledger: &Ledger, settings: &[(&'static str, &str)]) -> Self {
+        let always = [
+            ("CRON_HEALTH", "off"),
+            ("CRON_ELECTION", "nats"),
+            ("CRON_ELECTION_ENSURE", "true"),
+            ("NATS_URL", url),
+        ];
+        let environment: Vec<(&'static str, String)> = settings
+            .iter()
+            .chain(&always)
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
         let leads = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = oneshot::channel();
-        let (url, ledger, shown) = (url.to_owned(), ledger.clone(), leads.clone());
+        let (ledger, shown) = (ledger.clone(), leads.clone());
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -112,7 +142,7 @@ impl Replica {
             let tasks = LocalSet::new();
             tasks.block_on(&runtime, async {
                 tokio::select! {
-                    ended = replica(&url, ledger, shown, misfire) => panic!("ended: {ended:?}"),
+                    ended = replica(environment, ledger, shown) => panic!("ended: {ended:?}"),
                     _ = stopped => {}
                 }
             });
@@ -136,21 +166,11 @@ impl Drop for Replica {
     }
 }
 
-async fn replica(url: &str, ledger: Ledger, leads: Arc<AtomicBool>, misfire: &str) -> Result<(), String> {
-    let jobs: String = (0..JOBS)
-        .map(|number| format!("[[job]]\nname = \"job-{number}\"\nschedule = \"* * * * * *\"\n"))
-        .collect();
-    let environment = [
-        ("CRON_JOBS", jobs.as_str()),
-        ("CRON_JITTER", "900ms"),
-        ("CRON_MISFIRE", misfire),
-        ("CRON_HEALTH", "off"),
-        ("CRON_ADMIN", "off"),
-        ("CRON_ELECTION", "nats"),
-        ("CRON_ELECTION_ENSURE", "true"),
-        ("CRON_ELECTION_TTL", "1s"),
-        ("NATS_URL", url),
-    ];
+async fn replica(
+    environment: Vec<(&'static str, String)>,
+    ledger: Ledger,
+    leads: Arc<AtomicBool>,
+) -> Result<(), String> {
     let read = |settings: &mut Settings| Configuration::with(settings, Election::read);
     let (configuration, election) = Settings::read_from("CRON_", environment, read).map_err(|e| e.to_string())?;
     let (configuration, election) = config::join(configuration, election).map_err(|e| e.to_string())?;
@@ -257,4 +277,31 @@ fn a_server_that_is_killed_costs_no_tick() {
     wait_for_a_leader(&replicas);
     drop(replicas);
     check(&ledger);
+}
+
+#[test]
+fn a_leader_without_work_answers_operators_at_once() {
+    let server = NatsServer::with_jetstream().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let admin = address.to_string();
+    let settings = [
+        ("CRON_SCHEDULE", "@yearly"),
+        ("CRON_ADMIN", admin.as_str()),
+        // Nothing else wakes it.
+        ("CRON_ELECTION_TTL", "1m"),
+    ];
+    let replicas = [Replica::with(&server.url(), &Ledger::default(), &settings)];
+    wait_for_a_leader(&replicas);
+    let began = Instant::now();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .write_all(b"GET /jobs HTTP/1.1\r\nhost: cron\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // Each used to wait for the loop's next look at the clock, a second later.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }

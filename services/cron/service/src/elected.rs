@@ -20,8 +20,10 @@ pub(crate) struct Elected<E> {
     jobs: Vec<Job>,
     limits: Limits,
     leading: Cell<bool>,
-    /// Counts the turns, so that others can wait for what they asked for to be written.
-    turns: watch::Sender<u64>,
+    /// How often something was asked for beside the loop.
+    asked: Cell<u64>,
+    /// How much of that is written.
+    written: watch::Sender<u64>,
 }
 
 impl<E: Election> Elected<E> {
@@ -31,7 +33,8 @@ impl<E: Election> Elected<E> {
             jobs,
             limits,
             leading: Cell::new(false),
-            turns: watch::Sender::new(0),
+            asked: Cell::new(0),
+            written: watch::Sender::new(0),
         }
     }
 
@@ -46,12 +49,16 @@ impl<E: Election> Elected<E> {
         })
     }
 
+    /// Something was asked for: the next turn writes it.
+    pub(crate) fn ask(&self) {
+        self.asked.set(self.asked.get() + 1);
+    }
+
     /// Waits until all that was asked for is written; whether this replica still leads.
     pub(crate) async fn written(&self) -> bool {
-        let mut turns = self.turns.subscribe();
-        let now = *turns.borrow_and_update();
-        // One turn may be under way that does not know of it yet. The sender lives as long as the service.
-        let _ = turns.wait_for(|turn| *turn >= now + 2).await;
+        let asked = self.asked.get();
+        // The sender lives as long as the service.
+        let _ = self.written.subscribe().wait_for(|written| *written >= asked).await;
         self.leading.get()
     }
 }
@@ -62,25 +69,28 @@ impl<C: Component, E: Election> Cron<C, E> {
         loop {
             let mut term = elected.election.win().await;
             let Err(lost) = self.lead(elected, &mut term).await;
-            elected.election.lost(&lost.to_string());
+            elected.election.lost(&lost);
             elected.leading.set(false);
             self.attempts.cancel_all().await;
             let inner = &mut *self.inner.borrow_mut();
             inner.engine = Engine::new(elected.limits, elected.jobs.clone(), None, true, self.clock.now()).0;
             inner.report.forget();
             // Nobody who waits for a turn shall wait for the next term's.
-            elected.turns.send_modify(|turns| *turns += 2);
+            elected.written.send_replace(elected.asked.get());
         }
     }
 
-    async fn lead<T: Term>(&self, elected: &Elected<E>, term: &mut T) -> Result<Infallible, T::Lost> {
+    async fn lead(&self, elected: &Elected<E>, term: &mut E::Term) -> Result<Infallible, <E::Term as Term>::Lost> {
         let loaded = term.load().await?;
         let (engine, recovered) = Engine::new(elected.limits, elected.jobs.clone(), loaded, true, self.clock.now());
         term.begin(engine.snapshot()).await?;
         say_what_begins(&engine, elected.jobs.len(), &recovered, true);
         self.inner.borrow_mut().engine = engine;
         elected.leading.set(true);
+        elected.election.began(term);
         loop {
+            // What is asked for later, while this turn is written, is the next one's.
+            let asked = elected.asked.get();
             let actions = self.decide();
             let batch = self.inner.borrow_mut().engine.take_journal();
             if !batch.lines.is_empty() || term.due_in().is_zero() {
@@ -89,7 +99,7 @@ impl<C: Component, E: Election> Cron<C, E> {
             // A machine may have slept since.
             term.check()?;
             let wait = self.act(&actions).min(term.due_in());
-            elected.turns.send_modify(|turns| *turns += 1);
+            elected.written.send_replace(asked);
             self.wait(wait).await;
         }
     }

@@ -18,8 +18,11 @@ pub trait Election: 'static {
     /// Waits until this replica leads.
     fn win(&self) -> impl Future<Output = Self::Term>;
 
+    /// The state is taken over: from now on this replica runs the jobs.
+    fn began(&self, term: &Self::Term);
+
     /// This replica leads no more, for this reason.
-    fn lost(&self, reason: &str);
+    fn lost(&self, reason: &<Self::Term as Term>::Lost);
 
     /// Who leads, if it is another replica that is known to.
     fn leader(&self) -> Option<String>;
@@ -65,7 +68,11 @@ impl Election for Alone {
         match *self {}
     }
 
-    fn lost(&self, _: &str) {
+    fn began(&self, _: &Self) {
+        match *self {}
+    }
+
+    fn lost(&self, _: &Infallible) {
         match *self {}
     }
 

@@ -237,8 +237,11 @@ impl<C: Component, E: Election> Cron<C, E> {
     /// meanwhile.
     pub(crate) async fn operate<T>(&self, operate: impl FnOnce(&mut Engine, Now) -> T) -> Option<T> {
         let answer = operate(&mut self.inner.borrow_mut().engine, self.clock.now());
-        if self.elected.is_none() {
-            self.turn();
+        match &self.elected {
+            Some(elected) => elected.ask(),
+            None => {
+                self.turn();
+            }
         }
         // The loop waits for what was next before.
         self.wake.notify_one();
