@@ -89,7 +89,7 @@ async fn a_connection_goes_back_when_the_server_had_the_last_word() {
 
 /// A server that does this to every connection.
 async fn server<Served: Future<Output = ()> + Send + 'static>(
-    serve: impl Fn(TcpStream) -> Served + Send + 'static,
+    serve: impl Fn(TcpStream) -> Served + Send + Sync + 'static,
 ) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
