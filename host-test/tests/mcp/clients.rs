@@ -26,7 +26,7 @@ async fn printed(command: &mut Command) -> Value {
 fn found(revision: &str) -> Value {
     json!({
         "revision": revision,
-        "tools": 37,
+        "tools": 42,
         "text": "This is a simple text response for testing.",
         "progress": [0.0, 50.0, 100.0],
         "slow": true,

@@ -100,7 +100,7 @@ where
 fn expected(revision: &str, slow: &Value) -> Value {
     json!({
         "revision": revision,
-        "tools": 37,
+        "tools": 42,
         "text": "This is a simple text response for testing.",
         "slow": slow,
         "progress": [0.0, 50.0, 100.0],
