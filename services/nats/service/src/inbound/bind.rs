@@ -116,7 +116,12 @@ fn config(consumer: &Consumer) -> ConsumerConfig {
         max_ack_pending: MAX_ACK_PENDING,
         ..ConsumerConfig::default()
     };
-    config.filter(filters(consumer));
+    let mut filters = filters(consumer);
+    if consumer.start == StartAt::LastPerSubject && filters.is_empty() {
+        // The server makes none without a filter (10094).
+        filters.push(">".to_owned());
+    }
+    config.filter(filters);
     config
 }
 
@@ -141,6 +146,20 @@ mod tests {
             },
             dead_letter: None,
         }
+    }
+
+    #[test]
+    fn the_last_of_each_subject_is_asked_for_with_a_filter_though_all_are_wanted() {
+        let last = |filter: &[&str]| {
+            let start = StartAt::LastPerSubject;
+            config(&Consumer {
+                start,
+                ..consumer(filter)
+            })
+            .filter_subject
+        };
+        assert_eq!((last(&[]), last(&["a.*"])), (">".to_owned(), "a.*".to_owned()));
+        assert_eq!(config(&consumer(&[])).filter_subject, "");
     }
 
     fn made(ack_wait: Duration) -> ConsumerConfig {
