@@ -191,7 +191,7 @@ async fn an_operator_pauses_drains_and_reconnects() {
     let mut direct = redis_program("redis-cli", "127.0.0.1", server.port(), &["GET", "a"]);
     assert_eq!(succeed(&workload, &mut direct).await.trim(), "1");
     operate(&workload, "cache", "resume").await;
-    assert_eq!(say(&mut stream, "GET a\r\n", "2\r\n").await, ":2\r\n$1\r\n2\r\n");
+    assert_eq!(say(&mut stream, "GET a\r\n", "$1\r\n2\r\n").await, ":2\r\n$1\r\n2\r\n");
 
     let connects = figures(&workload, "cache").await["connects"].as_u64().unwrap();
     operate(&workload, "cache", "reconnect").await;
