@@ -58,7 +58,8 @@ impl NatsClient {
         if !info.starts_with("INFO ") {
             bail!("what listens at {address} is no NATS server");
         }
-        let connect = r#"{"verbose":false,"headers":true,"no_responders":true,"name":"outside"}"#;
+        // Without its own questions, or there would always be somebody who listens to them.
+        let connect = r#"{"verbose":false,"headers":true,"no_responders":true,"echo":false,"name":"outside"}"#;
         client.say(&format!(
             "CONNECT {connect}\r\nSUB _INBOX.outside.* {INBOX}\r\nSUB > {EVERYTHING}\r\n"
         ))?;
@@ -82,7 +83,8 @@ impl NatsClient {
         let deadline = Instant::now() + timeout;
         while let Some((sid, status, message)) = self.next(deadline)? {
             match (sid.as_str(), status.as_str()) {
-                (INBOX, "503") if message.subject == inbox => return Ok(Asked::Nobody),
+                // The server says so to either subscription.
+                (_, "503") if message.subject == inbox => return Ok(Asked::Nobody),
                 (INBOX, _) if message.subject == inbox => return Ok(Asked::Answer(message.body)),
                 (EVERYTHING, _) if !message.subject.starts_with("_INBOX.") => seen(message),
                 _ => {}
