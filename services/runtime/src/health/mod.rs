@@ -84,6 +84,17 @@ impl Health {
         })
     }
 
+    /// What a probe is told at `/healthz` and `/readyz`: a status, and the page. Nothing at other paths.
+    pub fn page(&self, path: &str) -> Option<(u16, String)> {
+        let reason = match path {
+            // That it answers is what it says.
+            "/healthz" => None,
+            "/readyz" => self.reason(),
+            _ => return None,
+        };
+        Some(reason.map_or((200, "ok\n".to_owned()), |reason| (503, format!("{reason}\n"))))
+    }
+
     fn replace(&self, reason: Option<String>) -> Option<String> {
         std::mem::replace(&mut *lock(&self.reason), reason)
     }

@@ -80,15 +80,11 @@ fn respond(context: &Context, request: &[u8]) -> Vec<u8> {
 }
 
 fn page(context: &Context, path: &str) -> (&'static str, &'static str, String) {
-    match path {
-        // That it answers is what it says.
-        "/healthz" => ("200 OK", TEXT, "ok\n".to_owned()),
-        "/readyz" => match context.health.reason() {
-            None => ("200 OK", TEXT, "ok\n".to_owned()),
-            Some(reason) => ("503 Service Unavailable", TEXT, format!("{reason}\n")),
-        },
-        "/metrics" => ("200 OK", PROMETHEUS, context.metrics.render()),
-        _ => (
+    match context.health.page(path) {
+        Some((200, page)) => ("200 OK", TEXT, page),
+        Some((_, page)) => ("503 Service Unavailable", TEXT, page),
+        None if path == "/metrics" => ("200 OK", PROMETHEUS, context.metrics.render()),
+        None => (
             "404 Not Found",
             TEXT,
             "not one of /healthz, /readyz, /metrics\n".to_owned(),

@@ -131,20 +131,17 @@ impl Site {
 
     /// What a probe is told. It is no client: it names itself by no host that was allowed, and shows no token.
     fn health_page(&self, head: &Head) -> Option<Response> {
-        let reason = match (head.method.as_str(), head.path.as_str()) {
-            ("GET", path) if path == self.gate.path => return None,
-            ("GET", "/healthz") => None,
-            ("GET", "/readyz") => self.health.reason(),
-            _ => return None,
-        };
-        let (status, line) = reason.map_or((200, "ok".to_owned()), |reason| (503, reason));
+        if head.method != "GET" || head.path == self.gate.path {
+            return None;
+        }
+        let (status, body) = self.health.page(&head.path)?;
         Some(Response {
             status,
             headers: vec![
                 ("content-type", "text/plain; charset=utf-8".to_owned()),
                 ("cache-control", "no-store".to_owned()),
             ],
-            body: format!("{line}\n"),
+            body,
         })
     }
 
