@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::event_loop::component_model;
 
@@ -63,18 +63,17 @@ impl Callbacks {
     /// `deadline` counts from when the call begins, not from when it is asked for. A call past its deadline is
     /// cancelled, as is one whose future is dropped. What a cancelled component had done by then stays done.
     pub async fn call<T>(&self, deadline: Duration, call: impl Future<Output = T>) -> Result<T, CallbackError> {
-        let mut closed = self.shared.closed.subscribe();
-        let _slot = self
-            .shared
-            .slots
-            .acquire()
-            .await
-            .map_err(|_closed| CallbackError::Cancelled)?;
-        tokio::select! {
-            biased;
-            result = tokio::time::timeout(deadline, component_model(call)) => result.map_err(|_| CallbackError::TimedOut),
-            _ = closed.wait_for(|closed| *closed) => Err(CallbackError::Cancelled),
-        }
+        self.room().await?.call(deadline, call).await
+    }
+
+    /// Waits until there is room for a call, first come first served: for those who do not want to wait for ever.
+    pub async fn room(&self) -> Result<Room<'_>, CallbackError> {
+        let slot = self.shared.slots.acquire().await;
+        let slot = slot.map_err(|_closed| CallbackError::Cancelled)?;
+        Ok(Room {
+            closed: &self.shared.closed,
+            _slot: slot,
+        })
     }
 
     /// Cancels the calls in flight and those that wait for room, and refuses later ones.
@@ -91,6 +90,25 @@ impl Callbacks {
     /// The most calls that may be in flight.
     pub fn limit(&self) -> usize {
         self.shared.limit
+    }
+}
+
+/// Room for one call, until this is dropped.
+#[derive(Debug)]
+pub struct Room<'a> {
+    closed: &'a watch::Sender<bool>,
+    _slot: SemaphorePermit<'a>,
+}
+
+impl Room<'_> {
+    /// Makes the call, as [`Callbacks::call`] does.
+    pub async fn call<T>(self, deadline: Duration, call: impl Future<Output = T>) -> Result<T, CallbackError> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            result = tokio::time::timeout(deadline, component_model(call)) => result.map_err(|_| CallbackError::TimedOut),
+            _ = closed.wait_for(|closed| *closed) => Err(CallbackError::Cancelled),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls of components: begun, dropped, answered.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
@@ -74,9 +74,7 @@ async fn call(
     is_task: impl Fn() -> bool,
 ) -> Outcome {
     let late = |after: Duration| Outcome::Failed(RpcError::internal(format!("no answer within {after:?}")));
-    let began = Cell::new(false);
     let answered = async {
-        began.set(true);
         let mut call = pin!(call);
         match tokio::time::timeout(patience.call, &mut call).await {
             Ok(outcome) => outcome,
@@ -85,22 +83,13 @@ async fn call(
         }
     };
     let longest = patience.call.max(patience.task);
-    let most = callbacks.limit();
-    let has_room = callbacks.in_flight() < most;
-    let mut called = pin!(callbacks.call(longest, answered));
-    let called = if has_room {
-        called.await
-    } else {
-        match tokio::time::timeout(patience.call, &mut called).await {
-            Ok(called) => called,
-            Err(_) if began.get() => called.await,
-            Err(_) => {
-                let message = format!(
-                    "no room within {:?}: {most} calls go on, the most at once",
-                    patience.call
-                );
-                return Outcome::Failed(RpcError::internal(message));
-            }
+    let called = match tokio::time::timeout(patience.call, callbacks.room()).await {
+        Ok(Ok(room)) => room.call(longest, answered).await,
+        Ok(Err(closed)) => Err(closed),
+        Err(_) => {
+            let (within, most) = (patience.call, callbacks.limit());
+            let message = format!("no room within {within:?}: {most} calls go on, the most at once");
+            return Outcome::Failed(RpcError::internal(message));
         }
     };
     match called {
