@@ -20,6 +20,8 @@ pub(super) struct Connection {
     pub(super) told_slow: bool,
     /// Its names for its subscriptions, and the server's numbers.
     sids: HashMap<Bytes, u64>,
+    /// At most so many bytes of messages wait in `out`, and as many of everything else.
+    limit: usize,
     out: BytesMut,
     /// Messages in `out`.
     messages: usize,
@@ -32,7 +34,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(inbox: Inbox) -> Self {
+    pub(super) fn new(inbox: Inbox, limit: usize) -> Self {
         Self {
             connect: Connect::default(),
             inbox,
@@ -40,6 +42,7 @@ impl Connection {
             told_connected: false,
             told_slow: false,
             sids: HashMap::new(),
+            limit,
             out: BytesMut::new(),
             messages: 0,
             answers: 0,
@@ -49,25 +52,25 @@ impl Connection {
         }
     }
 
-    /// Tells it something that is no message. None of that can be dropped, so a client that does not read it, and more than
-    /// `limit` bytes of it wait, has to go.
-    pub(super) fn tell(&mut self, limit: usize, write: impl FnOnce(&mut BytesMut)) {
+    /// Tells it something that is no message. None of that can be dropped, so a client that does not read it, and too
+    /// much of it waits, has to go.
+    pub(super) fn tell(&mut self, write: impl FnOnce(&mut BytesMut)) {
         if self.ending {
             return;
         }
         let before = self.out.len();
         write(&mut self.out);
         self.answers += self.out.len() - before;
-        if self.answers > limit {
+        if self.answers > self.limit {
             to_client::error(&mut self.out, &ProtocolError::SlowConsumer);
             self.ending = true;
         }
     }
 
     /// Whether a message fits beside what waits. One larger than the limit does when nothing waits, or it never would.
-    pub(super) fn has_room(&self, message: &Message, limit: usize) -> bool {
+    pub(super) fn has_room(&self, message: &Message) -> bool {
         let messages = self.out.len() - self.answers.min(self.out.len());
-        messages == 0 || messages + message.weight() <= limit
+        messages == 0 || messages + message.weight() <= self.limit
     }
 
     pub(super) fn hand_over(&mut self, sid: &[u8], message: &Message) {

@@ -30,7 +30,7 @@ impl Mux {
                         if connection.is_ending() {
                             break;
                         }
-                        connection.tell(self.settings.client_buffer, to_client::pong);
+                        connection.tell(to_client::pong);
                     }
                     self.ready.push(id);
                 }
@@ -95,7 +95,7 @@ impl Mux {
                 self.settings.permit_reply(reply.as_bytes());
             }
         }
-        if !connection.has_room(&message, self.settings.client_buffer) {
+        if !connection.has_room(&message) {
             return self.slow(id, message);
         }
         if let Some(reply) = &message.reply {
@@ -116,7 +116,7 @@ impl Mux {
             SlowConsumer::Drop if connection.told_slow => {}
             SlowConsumer::Drop => {
                 connection.told_slow = true;
-                connection.tell(self.settings.client_buffer, |out| {
+                connection.tell(|out| {
                     to_client::error(out, &ProtocolError::SlowConsumer);
                 });
                 self.ready.push(id);

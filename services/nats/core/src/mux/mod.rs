@@ -173,7 +173,8 @@ impl Mux {
     pub fn open(&mut self) -> ConnectionId {
         self.last_connection += 1;
         let id = ConnectionId(self.last_connection);
-        self.connections.insert(id, Connection::new(self.inboxes.inbox(id.0)));
+        let connection = Connection::new(self.inboxes.inbox(id.0), self.settings.client_buffer);
+        self.connections.insert(id, connection);
         self.inform(id);
         id
     }
@@ -199,7 +200,7 @@ impl Mux {
             connected: self.upstream.is_connected(),
         };
         connection.told_connected = info.connected;
-        connection.tell(self.settings.client_buffer, |out| to_client::info(out, &info));
+        connection.tell(|out| to_client::info(out, &info));
         self.ready.push(id);
     }
 
@@ -241,7 +242,7 @@ impl Mux {
         if let Some(connection) = self.connections.get_mut(&id)
             && connection.connect.verbose
         {
-            connection.tell(self.settings.client_buffer, to_client::ok);
+            connection.tell(to_client::ok);
             self.ready.push(id);
         }
         Ok(())
@@ -254,7 +255,7 @@ impl Mux {
             return;
         };
         if connection.is_settled() && !waiting {
-            connection.tell(self.settings.client_buffer, to_client::pong);
+            connection.tell(to_client::pong);
             self.ready.push(id);
         } else {
             let published = connection.settle();
@@ -271,7 +272,7 @@ impl Mux {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        connection.tell(self.settings.client_buffer, |out| to_client::error(out, error));
+        connection.tell(|out| to_client::error(out, error));
         self.ready.push(id);
         if error.is_fatal() {
             connection.end();
@@ -303,7 +304,7 @@ impl Mux {
     /// Asks a client for a sign of life.
     pub fn probe(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.tell(self.settings.client_buffer, to_client::ping);
+            connection.tell(to_client::ping);
             self.ready.push(id);
         }
     }
