@@ -34,7 +34,7 @@ impl Engine {
     }
 
     /// Whether the job has run as often as it may.
-    fn is_spent(&self, job: JobId) -> bool {
+    pub(super) fn is_spent(&self, job: JobId) -> bool {
         let most = self.job(job).and_then(|job| job.policy.max_runs);
         most.is_some_and(|most| self.job_state(job).is_some_and(|state| state.runs >= most))
     }
@@ -91,19 +91,19 @@ impl Engine {
                     out.push(Action::Cancel(key));
                 }
                 Phase::Cancelling => {}
-                Phase::Queued | Phase::Ready | Phase::Backoff { .. } => self.finish_idle(key, End::Replaced, out),
+                Phase::Queued | Phase::Ready | Phase::Backoff { .. } => self.finish_idle(key, End::Replaced, None, out),
             }
         }
     }
 
     /// Ends a run that has no callback in flight.
-    pub(super) fn finish_idle(&mut self, key: RunKey, end: End, out: &mut Vec<Action>) {
+    pub(super) fn finish_idle(&mut self, key: RunKey, end: End, error: Option<Box<str>>, out: &mut Vec<Action>) {
         let finish = Finish {
             job: key.job,
             scheduled: key.scheduled,
             end,
             duration: Duration::ZERO,
-            error: None,
+            error,
         };
         self.end_run(finish, out);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::action::{Action, Start};
 use crate::moment::Now;
-use crate::record::{Finish, Record};
+use crate::record::Record;
 use crate::run::{End, Phase, Reason, Run, RunKey};
 
 impl Engine {
@@ -38,7 +38,7 @@ impl Engine {
                 continue;
             }
             if self.is_expired(key, &run, now) {
-                self.finish_idle(key, End::Expired, actions);
+                self.finish_idle(key, End::Expired, None, actions);
                 let (job, scheduled, reason) = (key.job, key.scheduled, Reason::Deadline);
                 actions.push(Action::Missed {
                     job,
@@ -50,16 +50,8 @@ impl Engine {
                 continue;
             }
             if let Some(max_age) = self.is_too_old(key, &run, now) {
-                self.end_run(
-                    Finish {
-                        job: key.job,
-                        scheduled: key.scheduled,
-                        end: End::Failed,
-                        duration: Duration::ZERO,
-                        error: Some(format!("no other attempt could start within {max_age:?}").into()),
-                    },
-                    actions,
-                );
+                let error = format!("no other attempt could start within {max_age:?}");
+                self.finish_idle(key, End::Failed, Some(error.into()), actions);
                 self.pump(key.job);
                 continue;
             }

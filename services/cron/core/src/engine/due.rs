@@ -165,10 +165,7 @@ impl Engine {
     }
 
     fn may_run(&self, id: JobId) -> bool {
-        let (Some(job), Some(state)) = (self.job(id), self.job_state(id)) else {
-            return false;
-        };
-        !job.policy.suspend && state.suspended.is_none() && job.policy.max_runs.is_none_or(|most| state.runs < most)
+        !self.is_suspended(id) && !self.is_spent(id)
     }
 
     /// Looks for every job's next tick anew: the clock went back to a time before all that was lived through.

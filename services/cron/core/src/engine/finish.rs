@@ -145,6 +145,12 @@ impl Engine {
         }
     }
 
+    /// Whether the job has no ticks for now, by its configuration or until it is resumed.
+    pub(super) fn is_suspended(&self, job: JobId) -> bool {
+        let by_configuration = self.job(job).is_none_or(|job| job.policy.suspend);
+        by_configuration || self.job_state(job).is_none_or(|state| state.suspended.is_some())
+    }
+
     /// Whether the job was found to take the service down.
     pub(super) fn is_poisonous(&self, job: JobId) -> bool {
         self.job_state(job)

@@ -164,15 +164,10 @@ impl Engine {
                 Phase::Queued | Phase::Ready => {}
             }
         }
-        if startup && self.may_start(id) {
+        if startup && !self.is_suspended(id) {
             self.claim(id, now.wall, Origin::Tick, now, actions);
         }
         self.pump(id);
-    }
-
-    fn may_start(&self, id: JobId) -> bool {
-        let suspended = self.job_state(id).is_some_and(|state| state.suspended.is_some());
-        !suspended && self.job(id).is_some_and(|job| !job.policy.suspend)
     }
 
     /// The service ended while this run's callback was in flight.
