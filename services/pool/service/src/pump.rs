@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -222,6 +222,28 @@ pub(crate) async fn read_on(stream: &mut (impl Transport + ?Sized), end: &mut En
         Err(error) => Poll::Ready(Err(error)),
     })
     .await
+}
+
+/// Waits for something on behalf of a client, and takes in meanwhile what it says. None if the client goes before: it has hung
+/// up, or has half closed and `leaves` says of what it has said that it wants no answer.
+pub(crate) async fn unless_gone<T>(
+    stream: &mut (impl Transport + ?Sized),
+    end: &mut End,
+    waits: impl Future<Output = T>,
+    leaves: impl Fn(&End) -> bool,
+) -> io::Result<Option<T>> {
+    let mut waits = pin!(waits);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut waits => return Ok(Some(done)),
+            more = read_on(stream, end), if (!end.ended || leaves(end)) && end.input.len() < INPUT => {
+                if !more? && leaves(end) {
+                    return Ok(None);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

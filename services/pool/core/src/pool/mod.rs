@@ -245,9 +245,10 @@ impl Pool {
     /// Waits for a connection, behind all who wait already. A [`Action::Grant`] or a [`Action::Refuse`] follows.
     pub fn acquire(&mut self, now: Moment, waiter: WaiterId, timeout: Duration) {
         let waiting = self.waiters.len();
-        match waiting >= self.settings.max_waiting && self.mode != Mode::Draining {
-            true => self.refuse(waiter, AcquireError::QueueFull { waiting }),
-            false => self.enqueue(now, waiter, now, timeout, false),
+        if waiting >= self.settings.max_waiting && self.mode != Mode::Draining {
+            self.refuse(waiter, AcquireError::QueueFull { waiting });
+        } else {
+            self.enqueue(now, waiter, now, timeout, false);
         }
     }
 

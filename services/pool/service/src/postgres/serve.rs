@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use super::welcome::{Welcomed, explain, refuse};
 use super::{Connector, Mode, Session};
 use crate::pool::Lease;
-use crate::pump::{End, Failed, INPUT, exchange, finish, pump, read_on};
+use crate::pump::{End, Failed, exchange, finish, pump, read_on, unless_gone};
 
 /// What a client that is gone had asked may take so much longer; then it is cancelled.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -69,18 +69,7 @@ async fn acquire(
     stream: &mut Socket,
     end: &mut End,
 ) -> io::Result<Option<Result<Lease<Connector>, AcquireError>>> {
-    let mut acquire = std::pin::pin!(mode.pool.acquire(mode.acquire_timeout));
-    loop {
-        tokio::select! {
-            biased;
-            acquired = &mut acquire => return Ok(Some(acquired)),
-            more = read_on(stream, end), if end.input.len() < INPUT => {
-                if !more? {
-                    return Ok(None);
-                }
-            }
-        }
-    }
+    unless_gone(stream, end, mode.pool.acquire(mode.acquire_timeout), |_| true).await
 }
 
 /// The client has a server, until the server is free or the client is gone.
@@ -137,9 +126,10 @@ async fn with_server(
         }
         Ended::Refused(error) => {
             // The server takes no settings like these, and is as it was.
-            match at_rest {
-                true => give_back(mode, lease),
-                false => drop(lease),
+            if at_rest {
+                give_back(mode, lease);
+            } else {
+                drop(lease);
             }
             fatal(&mut end.output, &error);
             finish(stream, end).await?;

@@ -11,7 +11,7 @@ use super::client::{Client, written};
 use super::connect::ask;
 use super::link::{HELLO_2, HELLO_3};
 use crate::pool::Lease;
-use crate::pump::{End, Failed, INPUT, finish, pump, read_on};
+use crate::pump::{End, Failed, finish, pump, unless_gone};
 
 /// How it went on.
 enum Ended {
@@ -88,18 +88,8 @@ pub(super) async fn own(client: &mut Client<'_>) -> io::Result<bool> {
 async fn acquire(
     client: &mut Client<'_>,
 ) -> io::Result<Option<Result<Lease<Connector>, mainstay_pool_core::pool::AcquireError>>> {
-    let mut acquire = std::pin::pin!(client.mode.pool.acquire(client.mode.acquire_timeout));
-    loop {
-        tokio::select! {
-            biased;
-            acquired = &mut acquire => return Ok(Some(acquired)),
-            more = read_on(client.stream, &mut client.end), if client.end.input.len() < INPUT => {
-                if !more? {
-                    return Ok(None);
-                }
-            }
-        }
-    }
+    let acquire = client.mode.pool.acquire(client.mode.acquire_timeout);
+    unless_gone(client.stream, &mut client.end, acquire, |_| true).await
 }
 
 /// The command that needs a connection fails; the next one may do better.

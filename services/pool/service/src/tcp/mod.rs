@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mainstay_pool_core::pool::{AcquireError, CloseReason, ConnectFailure};
+use mainstay_pool_core::pool::{CloseReason, ConnectFailure};
 use mainstay_runtime::net::Socket;
 use tokio::io::AsyncWriteExt;
 
@@ -21,7 +21,7 @@ use crate::component::Component;
 use crate::config::Reuse;
 use crate::hooks::Usage;
 use crate::pool::{self, Lease, Pool};
-use crate::pump::{End, Failed, INPUT, exchange, finish, pump, read_on};
+use crate::pump::{End, Failed, exchange, finish, pump, read_on, unless_gone};
 use crate::upstream::{Transport, Upstream, overheard};
 
 pub(crate) use lease::lease;
@@ -133,7 +133,10 @@ impl<C: Component> Mode<C> {
 /// Serves a client until both ends have said all.
 pub(crate) async fn client<C: Component>(mode: Rc<Mode<C>>, mut stream: Socket) {
     let mut end = End::default();
-    let served = match acquire(&mode, &mut stream, &mut end).await {
+    let acquire = mode.pool.acquire(mode.acquire_timeout);
+    // Who has asked something and half closes waits for the answer.
+    let acquired = unless_gone(&mut stream, &mut end, acquire, |end| end.input.is_empty()).await;
+    let served = match acquired {
         Ok(Some(Ok(lease))) => relay(&mode, &mut stream, end, lease).await,
         // There is no word for an error in a protocol that is not known: the client sees that the connection ends.
         Ok(Some(Err(error))) => {
@@ -145,27 +148,6 @@ pub(crate) async fn client<C: Component>(mode: Rc<Mode<C>>, mut stream: Socket) 
     };
     if let Err(error) = served {
         tracing::debug!(pool = mode.pool.name(), "client: {error}");
-    }
-}
-
-/// A connection, unless the client goes while it waits.
-async fn acquire<C: Component>(
-    mode: &Mode<C>,
-    stream: &mut Socket,
-    end: &mut End,
-) -> io::Result<Option<Result<Lease<Connector<C>>, AcquireError>>> {
-    let mut acquire = std::pin::pin!(mode.pool.acquire(mode.acquire_timeout));
-    loop {
-        tokio::select! {
-            biased;
-            acquired = &mut acquire => return Ok(Some(acquired)),
-            more = read_on(stream, end), if !end.ended && end.input.len() < INPUT => {
-                // Who has asked something and half closes waits for the answer.
-                if !more? && end.input.is_empty() {
-                    return Ok(None);
-                }
-            }
-        }
     }
 }
 
@@ -212,9 +194,10 @@ async fn relay<C: Component>(
         let half_closed = client.ended || server.ended;
         let upstream = &mut *lease.connection.stream;
         let pumped = pump(stream, &mut client, upstream, &mut server, false, send_timeout);
-        let pumped = match half_closed {
-            true => tokio::time::timeout(HALF_CLOSED, pumped).await,
-            false => Ok(pumped.await),
+        let pumped = if half_closed {
+            tokio::time::timeout(HALF_CLOSED, pumped).await
+        } else {
+            Ok(pumped.await)
         };
         match pumped {
             Ok(Ok(moved)) => {
