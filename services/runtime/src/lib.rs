@@ -18,6 +18,7 @@
 //! | [`log`] | one line for each event, as text or as JSON, on stderr |
 //! | [`backoff`], [`supervise`] | tasks that fail are started again, later each time |
 //! | [`queue`] | a queue bounded in items and in bytes, with a policy for when it is full |
+//! | [`seldom`] | lines about what may happen many times a second |
 //! | [`metrics`] | counters, gauges and histograms in Prometheus text |
 //! | [`health`] | `/healthz`, `/readyz` and `/metrics` on the workload's loopback |
 //! | `admin` | pages for an operator, as JSON on the workload's loopback (feature `admin`) |
@@ -37,6 +38,7 @@ pub mod log;
 pub mod metrics;
 pub mod net;
 pub mod queue;
+pub mod seldom;
 pub mod service;
 #[cfg(feature = "spans")]
 pub mod spans;

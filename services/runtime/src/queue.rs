@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, Notify};
 
 use crate::metrics::{Counter, Gauge, Registry};
+use crate::seldom::Seldom;
 
 /// What a queue is called, what it holds at most, and what happens when it is full.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +81,7 @@ struct Shared<T> {
     popping: Mutex<()>,
     room: Notify,
     item: Notify,
+    losses: Seldom,
     meters: Meters,
 }
 
@@ -90,9 +91,6 @@ struct Content<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
     closed: bool,
-    /// When a loss was logged, and how many came since.
-    logged: Option<Instant>,
-    unlogged: u64,
 }
 
 #[derive(Debug)]
@@ -102,9 +100,6 @@ struct Meters {
     dropped: Counter,
     refused: Counter,
 }
-
-/// A queue that overflows does so many times a second; one line in this time says it all.
-const LOG_EVERY: Duration = Duration::from_secs(10);
 
 impl<T> Queue<T> {
     /// An empty queue.
@@ -124,8 +119,6 @@ impl<T> Queue<T> {
             items: VecDeque::new(),
             bytes: 0,
             closed: false,
-            logged: None,
-            unlogged: 0,
         };
         let shared = Shared {
             limits,
@@ -134,6 +127,7 @@ impl<T> Queue<T> {
             popping: Mutex::new(()),
             room: Notify::new(),
             item: Notify::new(),
+            losses: Seldom::default(),
             meters,
         };
         Self {
@@ -277,13 +271,9 @@ impl<T> Shared<T> {
     }
 
     fn log_loss(&self, what: &'static str) {
-        let mut content = self.content.borrow_mut();
-        content.unlogged += 1;
-        if content.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
+        if let Some(times) = self.losses.count(1) {
             let Limits { name, items, bytes, .. } = self.limits;
-            tracing::warn!(queue = name, items, bytes, times = content.unlogged, "full: {what}");
-            content.logged = Some(Instant::now());
-            content.unlogged = 0;
+            tracing::warn!(queue = name, items, bytes, times, "full: {what}");
         }
     }
 }

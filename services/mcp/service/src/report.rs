@@ -1,9 +1,9 @@
 //! Log lines, metrics and events of what happens.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mainstay_mcp_core::engine::{Event, Operation};
 use mainstay_mcp_core::model::{Done, Outcome};
@@ -11,6 +11,7 @@ use mainstay_runtime::Context;
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::metrics::{Counter, Histogram, Registry};
 use mainstay_runtime::queue::{Limits, Queue, WhenFull};
+use mainstay_runtime::seldom::Seldom;
 
 use crate::component::Components;
 use crate::convert;
@@ -27,9 +28,6 @@ const EVENTS: usize = 10 << 20;
 /// What an event takes beside its texts, roughly.
 const EVENT: usize = 64;
 
-/// Clients that do not read lose many news a second; one line in this time says it all.
-const LOG_EVERY: Duration = Duration::from_secs(10);
-
 /// Bounds of the histogram, in seconds.
 const BOUNDS: [f64; 10] = [0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
@@ -40,8 +38,8 @@ pub(crate) struct Report {
     cancelled: Counter,
     refused: Counter,
     lost: Counter,
-    /// When it was logged that something was lost or refused.
-    logged: Cell<Option<Instant>>,
+    /// What was lost or refused.
+    losses: Seldom,
     /// By kind and outcome. Kept here: looking one up costs more than counting.
     calls: RefCell<HashMap<(&'static str, &'static str), Counter>>,
     /// By kind.
@@ -61,7 +59,7 @@ impl Report {
                 "mcp_notifications_lost_total",
                 "News of changes that were lost, as their clients did not read.",
             ),
-            logged: Cell::new(None),
+            losses: Seldom::default(),
             calls: RefCell::default(),
             seconds: RefCell::default(),
             events: OnceCell::new(),
@@ -113,7 +111,7 @@ impl Report {
     /// A request was refused, as too many go on.
     pub(crate) fn refused(&self) {
         self.refused.add(1);
-        if self.may_log() {
+        if self.losses.count(1).is_some() {
             tracing::warn!("requests are refused: too many go on");
         }
     }
@@ -121,17 +119,9 @@ impl Report {
     /// News of changes were lost, as their clients do not read.
     pub(crate) fn lost(&self, count: u64) {
         self.lost.add(count);
-        if self.may_log() {
+        if self.losses.count(count).is_some() {
             tracing::warn!("notifications of changes are lost: their clients do not read");
         }
-    }
-
-    fn may_log(&self) -> bool {
-        let may = self.logged.get().is_none_or(|logged| logged.elapsed() >= LOG_EVERY);
-        if may {
-            self.logged.set(Some(Instant::now()));
-        }
-        may
     }
 
     /// Something happened to a client.

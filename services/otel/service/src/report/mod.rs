@@ -10,14 +10,12 @@ use std::rc::Rc;
 use mainstay_otel_core::Signal;
 use mainstay_runtime::Context;
 use mainstay_runtime::metrics::{Counter, Gauge, Histogram, Registry, SECONDS};
+use mainstay_runtime::seldom::Seldom;
 use tokio::time::{Duration, Instant};
 
 use crate::component::Component;
 use crate::events::{self, Event, Kinds};
 use deliver::Deliver;
-
-/// A loss happens many times a second when it does; one line in this time says it all.
-const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// What all parts of the service tell.
 pub(crate) struct Report {
@@ -33,7 +31,7 @@ struct SignalMeters {
     requests: Counter,
     malformed: Counter,
     overloaded: Counter,
-    dropped: Losses,
+    dropped: Seldom,
 }
 
 impl Report {
@@ -59,7 +57,7 @@ impl Report {
                 requests: counter("otel_accepted_requests_total", "Requests that were accepted."),
                 malformed: refused("malformed"),
                 overloaded: refused("memory"),
-                dropped: Losses::default(),
+                dropped: Seldom::default(),
             }
         });
         let gauge = |protocol| {
@@ -157,7 +155,7 @@ impl Report {
             .counter("otel_processor_bypassed_total", help, &[("signal", signal.name())])
             .add(1);
         if let Some(meters) = self.of(signal)
-            && let Some(times) = meters.dropped.logs(1)
+            && let Some(times) = meters.dropped.count(1)
         {
             tracing::warn!(%signal, times, "the processor is by-passed: {reason}");
         }
@@ -173,7 +171,7 @@ impl Report {
             destination: destination.to_owned(),
             queue_requests: gauge("otel_queue_requests", "Requests that wait or are on their way."),
             queue_bytes: gauge("otel_queue_bytes", "Bytes that wait or are on their way."),
-            losses: Losses::default(),
+            losses: Seldom::default(),
             overflowing: Cell::new(None),
         }
     }
@@ -211,7 +209,7 @@ pub(crate) struct LaneReport {
     destination: String,
     queue_requests: Gauge,
     queue_bytes: Gauge,
-    losses: Losses,
+    losses: Seldom,
     /// While it is full: what was dropped since it is.
     overflowing: Cell<Option<u64>>,
 }
@@ -254,7 +252,7 @@ impl LaneReport {
             .add(items as u64);
         if loss == Loss::QueueFull {
             self.overflows(items as u64, reason);
-        } else if let Some(items) = self.losses.logs(items as u64) {
+        } else if let Some(items) = self.losses.count(items as u64) {
             tracing::warn!(destination = self.destination, signal = %self.signal, items, "dropped: {reason}");
         }
         self.shared.tell(Kinds::DROPPED, || {
@@ -266,9 +264,7 @@ impl LaneReport {
             })
         });
     }
-}
 
-impl LaneReport {
     /// The queue is full, which is said once until it [has room](LaneReport::has_room) again.
     fn overflows(&self, items: u64, reason: &str) {
         let before = self.overflowing.get();
@@ -364,25 +360,5 @@ fn event_signal(signal: Signal) -> events::Signal {
         Signal::Traces => events::Signal::Traces,
         Signal::Metrics => events::Signal::Metrics,
         Signal::Logs => events::Signal::Logs,
-    }
-}
-
-/// Losses since the last line about them.
-#[derive(Default)]
-struct Losses {
-    logged: Cell<Option<Instant>>,
-    unlogged: Cell<u64>,
-}
-
-impl Losses {
-    /// How many to log now, if it is time.
-    fn logs(&self, more: u64) -> Option<u64> {
-        let count = self.unlogged.get() + more;
-        self.unlogged.set(count);
-        if self.logged.get().is_some_and(|logged| logged.elapsed() < LOG_EVERY) {
-            return None;
-        }
-        self.logged.set(Some(Instant::now()));
-        Some(self.unlogged.replace(0))
     }
 }
