@@ -72,3 +72,30 @@ impl Drop for HostProcess {
         self.kill();
     }
 }
+
+/// Runs a script of bash that can mount file systems, which nobody else sees: `$1` is `state`, `$2` is `log`, then `more`, and
+/// behind them the command of a host that runs a manifest for so long. Returns what the script said and what is in `log`.
+pub fn run_with_mounts(
+    script: &str,
+    state: &Path,
+    log: &Path,
+    more: &[&Path],
+    manifest: &Path,
+    limit: &str,
+) -> [String; 2] {
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "bash", "-c", script, "bash"])
+        .args([state, log])
+        .args(more)
+        .args([env!("CARGO_BIN_EXE_host-test"), "run"])
+        .arg(manifest)
+        .args(["--for", limit])
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare (util-linux) mounts a small file system for this test");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let logged = fs::read_to_string(log).unwrap_or_default();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{logged}{stderr}");
+    [said, logged]
+}

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use mainstay_host_test::workload::Phase;
 
+use crate::common::process::run_with_mounts;
 use crate::common::{Builder, component_path, ended, service};
 use crate::support::{all, lines_of, logged};
 
@@ -182,19 +182,8 @@ spec:
         wait $!
     "#;
     let log = folder.path().join("log");
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "bash", "-c", script, "bash"])
-        .args([&state, &log])
-        .args([env!("CARGO_BIN_EXE_host-test"), "run"])
-        .arg(&manifest)
-        .args(["--for", "14s"])
-        .stdin(Stdio::null())
-        .output()
-        .expect("unshare (util-linux) mounts a small file system for this test");
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = fs::read_to_string(&log).unwrap_or_default();
-    let all = format!("{stdout}{stderr}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{all}");
+    let [stdout, stderr] = run_with_mounts(script, &state, &log, &[], &manifest, "14s");
+    let all = format!("{stdout}{stderr}");
     assert_eq!(
         stderr.matches("state cannot be written, going on from memory").count(),
         1,

@@ -279,20 +279,7 @@ async fn a_client_that_does_not_read_is_told_so_and_let_go() {
         .environment("NATS_CLIENT_BUFFER", "64KiB")
         .start();
     ready(&workload).await;
-    let mut stream = common::connect(&workload, 4222).await;
-    let said = "CONNECT {\"verbose\":false,\"name\":\"sleepy\"}\r\nSUB flood 1\r\nPING\r\n";
-    assert!(answer(&mut stream, said, "PONG\r\n").await.ends_with("PONG\r\n"));
-    let outside = client(&server).await;
-    let body = "x".repeat(10_000);
-    let dropped = async || metric(&workload, "nats_client_dropped_total").await;
-    eventually("it is too slow", &workload, async || {
-        for _ in 0..100 {
-            outside.publish("flood", body.clone().into()).await.unwrap();
-        }
-        outside.flush().await.unwrap();
-        dropped().await > 0.0
-    })
-    .await;
+    let mut stream = flooded(&server, &workload, "{\"verbose\":false,\"name\":\"sleepy\"}").await;
     let told = answer(&mut stream, "", "-ERR 'Slow Consumer'\r\n").await;
     assert!(told.ends_with("-ERR 'Slow Consumer'\r\n"), "{}", told.len());
     eventually("it is gone", &workload, async || {
@@ -305,8 +292,11 @@ async fn a_client_that_does_not_read_is_told_so_and_let_go() {
     .await;
 }
 
-/// Publishes to `flood` until a client that does not read has lost something.
-async fn flood(server: &NatsServer, workload: &Workload) {
+/// A client that connects so, subscribes to `flood`, and has not read when it has lost something.
+async fn flooded(server: &NatsServer, workload: &Workload, connect: &str) -> TcpStream {
+    let mut stream = common::connect(workload, 4222).await;
+    let said = format!("CONNECT {connect}\r\nSUB flood 1\r\nPING\r\n");
+    assert!(answer(&mut stream, &said, "PONG\r\n").await.ends_with("PONG\r\n"));
     let outside = client(server).await;
     let body = "x".repeat(10_000);
     eventually("it is too slow", workload, async || {
@@ -317,6 +307,7 @@ async fn flood(server: &NatsServer, workload: &Workload) {
         metric(workload, "nats_client_dropped_total").await > 0.0
     })
     .await;
+    stream
 }
 
 #[tokio::test]
@@ -327,10 +318,7 @@ async fn a_client_that_never_reads_is_gone_and_handlers_go_on() {
         .environment("NATS_CLIENT_BUFFER", "64KiB")
         .start();
     ready(&workload).await;
-    let mut stream = common::connect(&workload, 4222).await;
-    let said = "CONNECT {\"verbose\":false}\r\nSUB flood 1\r\nPING\r\n";
-    assert!(answer(&mut stream, said, "PONG\r\n").await.ends_with("PONG\r\n"));
-    flood(&server, &workload).await;
+    let stream = flooded(&server, &workload, "{\"verbose\":false}").await;
     let outside = client(&server).await;
     let began = std::time::Instant::now();
     // Past the farewell that nobody reads.
@@ -354,10 +342,7 @@ async fn a_client_that_does_not_read_may_stay_and_loses_what_does_not_fit() {
         .environment("NATS_SLOW_CONSUMER", "drop")
         .start();
     ready(&workload).await;
-    let mut stream = common::connect(&workload, 4222).await;
-    let said = "CONNECT {\"verbose\":false}\r\nSUB flood 1\r\nPING\r\n";
-    assert!(answer(&mut stream, said, "PONG\r\n").await.ends_with("PONG\r\n"));
-    flood(&server, &workload).await;
+    let mut stream = flooded(&server, &workload, "{\"verbose\":false}").await;
     assert_eq!(metric(&workload, "nats_clients").await, 1.0);
     let told = answer(&mut stream, "UNSUB 1\r\nPING\r\n", "PONG\r\n").await;
     assert!(told.contains("MSG flood 1 10000\r\n") && told.ends_with("PONG\r\n"));

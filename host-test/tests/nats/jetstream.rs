@@ -3,6 +3,7 @@
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, consumer, stream};
 use futures::StreamExt;
+use mainstay_host_test::workload::Workload;
 use mainstay_peers::NatsServer;
 
 use crate::common;
@@ -25,6 +26,28 @@ async fn publish(context: &jetstream::Context, subject: &str, action: &str, body
     headers.insert("Nats-Msg-Id", &body[..body.len().min(40)]);
     let published = context.publish_with_headers(subject.to_owned(), headers, body.to_owned().into());
     published.await.unwrap().await.unwrap();
+}
+
+/// Publishes what the handler does something with until its attempt of this number.
+async fn publish_until(
+    context: &jetstream::Context,
+    subject: &'static str,
+    action: &str,
+    until: &str,
+    body: &'static str,
+) {
+    let mut headers = HeaderMap::new();
+    headers.insert("Do", action);
+    headers.insert("Until", until);
+    let published = context.publish_with_headers(subject, headers, body.into());
+    published.await.unwrap().await.unwrap();
+}
+
+/// What the handler has said of messages that it was done with.
+fn ends(workload: &Workload) -> Vec<String> {
+    let printed = printed(workload);
+    let ends = printed.lines().filter(|line| line.starts_with("end"));
+    ends.map(str::to_owned).collect()
 }
 
 /// Messages that the consumer has not seen acknowledged, and those that it has still to deliver.
@@ -152,25 +175,15 @@ async fn with_an_order_a_failed_message_holds_up_those_of_its_key_only() {
     let (server, context) = with_streams().await;
     let workload = worker(&server).environment("NATS_ORDER", "subject").start();
     ready(&workload).await;
-    let mut headers = HeaderMap::new();
-    headers.insert("Do", "retry 100");
-    headers.insert("Until", "2");
-    context
-        .publish_with_headers("orders.a", headers, "a1".into())
-        .await
-        .unwrap()
-        .await
-        .unwrap();
+    publish_until(&context, "orders.a", "retry 100", "2", "a1").await;
     publish(&context, "orders.a", "", "a2").await;
     publish(&context, "orders.b", "", "b1").await;
     eventually("all are done", &workload, async || {
         outstanding(&context).await == (0, 0)
     })
     .await;
-    let printed = printed(&workload);
-    let ends: Vec<&str> = printed.lines().filter(|line| line.starts_with("end")).collect();
     assert_eq!(
-        ends,
+        ends(&workload),
         ["end orders.b 3/1 b1", "end orders.a 1/3 a1", "end orders.a 2/1 a2"]
     );
 }
@@ -208,15 +221,7 @@ async fn a_trap_loses_nothing_and_repeats_only_what_was_in_flight() {
     let (server, context) = with_streams().await;
     let workload = worker(&server).max_restarts(10).start();
     ready(&workload).await;
-    let mut headers = HeaderMap::new();
-    headers.insert("Do", "trap");
-    headers.insert("Until", "1");
-    context
-        .publish_with_headers("orders.trap", headers, "t".into())
-        .await
-        .unwrap()
-        .await
-        .unwrap();
+    publish_until(&context, "orders.trap", "trap", "1", "t").await;
     for n in 0..50 {
         publish(&context, "orders.a", "", &n.to_string()).await;
     }
@@ -479,12 +484,8 @@ async fn a_consumer_that_is_made_begins_where_it_is_told_to() {
             count(&workload, "end") == expected.len()
         })
         .await;
-        let printed = printed(&workload);
-        let mut bodies: Vec<&str> = printed
-            .lines()
-            .filter(|line| line.starts_with("end"))
-            .map(|line| line.rsplit(' ').next().unwrap())
-            .collect();
+        let ends = ends(&workload);
+        let mut bodies: Vec<&str> = ends.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
         bodies.sort_unstable();
         assert_eq!(bodies, expected, "{deliver}");
         // The next consumer finds the stream as this one did.
@@ -522,21 +523,15 @@ async fn a_message_that_waits_for_its_next_attempt_takes_no_place_of_those_that_
         .environment("NATS_CONCURRENCY", "1")
         .start();
     ready(&workload).await;
-    let mut headers = HeaderMap::new();
-    headers.insert("Do", "retry 3000");
-    headers.insert("Until", "1");
-    let published = context.publish_with_headers("orders.a", headers, "a1".into());
-    published.await.unwrap().await.unwrap();
+    publish_until(&context, "orders.a", "retry 3000", "1", "a1").await;
     publish(&context, "orders.a", "", "a2").await;
     publish(&context, "orders.b", "", "b1").await;
     eventually("all are done", &workload, async || {
         outstanding(&context).await == (0, 0)
     })
     .await;
-    let printed = printed(&workload);
-    let ends: Vec<&str> = printed.lines().filter(|line| line.starts_with("end")).collect();
     assert_eq!(
-        ends,
+        ends(&workload),
         ["end orders.b 3/1 b1", "end orders.a 1/2 a1", "end orders.a 2/1 a2"]
     );
 }

@@ -1,9 +1,9 @@
 //! A volume that is full.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use crate::common::component_path;
+use crate::common::process::run_with_mounts;
 
 /// Sends the request on a connection of its own, and prints the status of the answer.
 const SEND: &str = r#"
@@ -75,19 +75,8 @@ spec:
     "#;
     let log = folder.path().join("log");
     let script = format!("{SEND}{script}");
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "bash", "-c", &script, "bash"])
-        .args([&state, &log, &request])
-        .args([env!("CARGO_BIN_EXE_host-test"), "run"])
-        .arg(&manifest)
-        .args(["--for", "60s"])
-        .stdin(Stdio::null())
-        .output()
-        .expect("unshare (util-linux) mounts a small file system for this test");
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = fs::read_to_string(&log).unwrap_or_default();
-    let all = format!("{stdout}{stderr}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{all}");
+    let [stdout, stderr] = run_with_mounts(&script, &state, &log, &[&request], &manifest, "60s");
+    let all = format!("{stdout}{stderr}");
     let told: Vec<&str> = stdout.lines().collect();
     let refused = told.iter().filter(|line| **line == "503").count();
     assert!(refused >= 20, "{all}");
