@@ -101,8 +101,9 @@ impl Listener {
         }
     }
 
-    /// Serves each connection by a local task of its own, at most `max_connections` at once, among
-    /// them those that cannot be [closed](crate::net::linger) yet; further ones wait in the listener's backlog. Never ends: errors of `accept` are logged and followed by a pause.
+    /// Serves each connection by a local task of its own, at most `max_connections` at once, among them those that cannot
+    /// be [closed](crate::net::linger) yet; further ones wait in the listener's backlog. Never ends: errors of `accept` are
+    /// logged and followed by a pause.
     pub async fn serve<Serve, Served>(self, max_connections: usize, mut serve: Serve) -> std::convert::Infallible
     where
         Serve: FnMut(Socket, SocketAddr) -> Served,

@@ -30,7 +30,7 @@ async fn in_a_service(test: impl AsyncFnOnce(Context) + 'static) {
 
 /// Writes until the peer, which does not read, has no room left.
 async fn fill(stream: &mut (impl tokio::io::AsyncWrite + Unpin)) {
-    let chunk = [7; 64 * 1024];
+    let chunk = vec![7; 64 * 1024];
     while tokio::time::timeout(Duration::from_millis(200), stream.write_all(&chunk))
         .await
         .is_ok()

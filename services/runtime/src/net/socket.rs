@@ -46,10 +46,9 @@ impl Socket {
     }
 
     /// Keeps its place among a listener's connections until it is closed.
-    pub(crate) fn with_place(self, place: Option<Arc<OwnedSemaphorePermit>>) -> Self {
-        let mut this = self;
-        this.place = place;
-        this
+    pub(crate) fn with_place(mut self, place: Option<Arc<OwnedSemaphorePermit>>) -> Self {
+        self.place = place;
+        self
     }
 
     /// Who is at the other end.

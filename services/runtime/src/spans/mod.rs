@@ -1,4 +1,5 @@
-//! Spans of a service's own, on their way to whoever takes in OpenTelemetry: the sidecar on the workload's loopback, as a rule.
+//! Spans of a service's own, on their way to whoever takes in OpenTelemetry: as a rule, the sidecar on the workload's
+//! loopback.
 //!
 //! They are sent as OTLP over HTTP in JSON, a batch a second at most, and again when the receiver cannot take them now.
 //! What waits meanwhile is bounded; the oldest are dropped then, counted and logged.
