@@ -132,9 +132,11 @@ async fn postgresql_is_shown_the_certificate_of_the_pool() {
         before(server.port(), &folder, "postgres", &user).environment("POOL_CACHE_PASSWORD", postgres::PASSWORD)
     };
     let workload = before(&own(folder.path())).start();
+    drop(common::connect(&workload, 5432).await);
     let asked = succeed(&workload, &mut psql(&workload, &["-c", "SELECT 6 * 7"])).await;
     assert_eq!(asked.trim(), "42");
     let workload = before("").start();
+    drop(common::connect(&workload, 5432).await);
     let ran = run(&mut psql(&workload, &["-c", "SELECT 6 * 7"])).await;
     assert!(!ran.succeeded);
     assert!(
