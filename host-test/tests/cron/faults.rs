@@ -64,8 +64,16 @@ async fn a_job_that_always_traps_is_suspended_before_the_restarts_run_out_and_ot
         // As wash does: however long the service has run, no restart is given back.
         .with_options(|options| options.restart.healthy_uptime = Duration::MAX)
         .start();
+    // And the port of a service that failed stays taken.
+    let left_behind = loop {
+        if let Ok(listener) = std::net::TcpListener::bind((workload.loopback(), 8082)) {
+            break listener;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
     logged(&workload, r#"outcome="interrupted""#).await;
     logged(&workload, "suspended as it takes the service down, until it is resumed").await;
+    drop(left_behind);
     let attempts = lines(&workload, "faulty-job poison@").len();
     // Many ticks of the poison go by.
     let ran = lines(&workload, "faulty-job innocent@").len();

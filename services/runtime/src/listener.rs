@@ -52,6 +52,13 @@ where
     match listener.serve(max_connections, serve).await {}
 }
 
+/// Whether somebody has this address already. For a fixed port of the workload's own loopback that is an earlier life of the
+/// service, which failed: wash starts the service anew in the same process and never frees that port.
+pub fn is_taken(address: SocketAddr) -> bool {
+    let bound = std::net::TcpListener::bind(address);
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+}
+
 /// A listening TCP socket.
 #[derive(Debug)]
 pub struct Listener {

@@ -11,7 +11,7 @@ use mainstay_cron_core::{Action, Engine, Job, Moment, Now};
 use mainstay_runtime::callback::Callbacks;
 use mainstay_runtime::config::ConfigError;
 use mainstay_runtime::spans::Spans;
-use mainstay_runtime::{Context, Error};
+use mainstay_runtime::{Context, Error, listener};
 use tokio::sync::Notify;
 
 use crate::admin;
@@ -39,6 +39,11 @@ const BUSY: usize = 32;
 /// How long an outcome waits for others at most.
 const GATHER: Duration = Duration::from_millis(1);
 
+/// Interruptions that end a run after a restart within the same host, of which wash grants a few in all and gives none back:
+/// what took the service down was most likely in flight each time. Whoever restarts a whole process has more patience, and
+/// kills it for reasons of its own.
+const INTERRUPTIONS_IN_PLACE: u32 = 3;
+
 /// How long the component may take to answer what it is asked at start.
 const ASKING: Duration = Duration::from_secs(30);
 
@@ -65,11 +70,15 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
 /// As [`start`].
 pub async fn serve_elected<C: Component, E: Election>(
     context: Context,
-    configuration: Configuration,
+    mut configuration: Configuration,
     component: C,
     election: Option<E>,
 ) -> Result<(), Error> {
     let component = Rc::new(component);
+    let pages = configuration.admin.or(configuration.health);
+    if pages.is_some_and(listener::is_taken) {
+        configuration.limits.interruptions = INTERRUPTIONS_IN_PLACE;
+    }
     context.serve_health(configuration.health);
     let asked = ask(&*component).await?;
     let (jobs, configuration) = configuration.complete(asked.definitions)?;

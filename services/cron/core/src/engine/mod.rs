@@ -52,6 +52,8 @@ pub struct Limits {
     /// Ticks of so long ago were not missed, whatever the job's misfire policy: between two replicas of which one takes
     /// over from the other nobody claims any. Zero where there is one only.
     pub handover: Duration,
+    /// A run that the service's end interrupted this often is not tried again: it is taken to be what ends the service.
+    pub interruptions: u32,
 }
 
 impl Default for Limits {
@@ -60,6 +62,8 @@ impl Default for Limits {
             in_flight: 64,
             grace: Duration::from_secs(5),
             handover: Duration::ZERO,
+            // Of kills at random instants no run is hit this often.
+            interruptions: 20,
         }
     }
 }

@@ -18,9 +18,6 @@ use crate::state::State;
 /// service down takes no innocent ones along.
 pub(super) const SUSPICIOUS: u32 = 2;
 
-/// A run that was interrupted this often is not tried again: it is taken to be what ends the service.
-pub(super) const POISONOUS: u32 = 3;
-
 /// What a start found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -189,7 +186,7 @@ impl Engine {
             self.end_run(finish(End::Replaced, None), actions);
             return;
         }
-        if interrupted >= POISONOUS {
+        if interrupted >= self.limits.interruptions {
             let error = format!("the service ended during {interrupted} attempts");
             self.end_run(finish(End::Interrupted, Some(error.into())), actions);
             return;
@@ -200,7 +197,7 @@ impl Engine {
         let delay = if interrupted < SUSPICIOUS {
             Duration::ZERO
         } else {
-            retry.delay(interrupted, spread)
+            retry.delay(interrupted - SUSPICIOUS + 1, spread)
         };
         self.back_off(key, delay, now, true, Box::default());
     }

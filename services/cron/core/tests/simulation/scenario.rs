@@ -24,6 +24,8 @@ pub struct Scenario {
     in_flight: Option<usize>,
     /// Ticks of so long ago were not missed: another replica takes over.
     handover: Option<SignedDuration>,
+    /// How often the service's end may interrupt a run.
+    interruptions: Option<u32>,
     job: Vec<JobText>,
     #[serde(default)]
     step: Vec<StepText>,
@@ -81,6 +83,7 @@ pub fn play(text: &str) -> Result<String, Box<dyn std::error::Error>> {
     let mut limits = Limits::default();
     limits.in_flight = scenario.in_flight.unwrap_or(limits.in_flight);
     limits.handover = scenario.handover.map_or(limits.handover, unsigned);
+    limits.interruptions = scenario.interruptions.unwrap_or(limits.interruptions);
     let mut jobs = Vec::new();
     let mut behaviours = HashMap::new();
     for text in &scenario.job {

@@ -103,7 +103,7 @@ impl Configuration {
             grace: settings.or("grace", defaults.grace, |value| {
                 value.duration(Duration::ZERO..=job::DAY)
             })?,
-            handover: Duration::ZERO,
+            ..defaults
         };
         let state = settings.or("state", None, |value| match value.text()? {
             "" => Err(value.error("empty, must be the path of a folder, for example /state")),
