@@ -47,7 +47,12 @@ where
     Serve: FnMut(Socket, SocketAddr) -> Served,
     Served: Future<Output = ()> + 'static,
 {
-    let listener = Listener::bind(address).map_err(|error| format!("{what} on {address}: {error}"))?;
+    let listener = Listener::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "{what} on {address}: {error}; in wash a service that failed leaves it so until the workload is deployed again"
+        ),
+        _ => format!("{what} on {address}: {error}"),
+    })?;
     tracing::debug!(address = %listener.address(), "{what}");
     match listener.serve(max_connections, serve).await {}
 }

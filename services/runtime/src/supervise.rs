@@ -12,10 +12,14 @@ use crate::backoff::Backoff;
 /// How long a task must have run for its next failure to count as a first one.
 pub const HEALTHY: Duration = Duration::from_secs(60);
 
+/// The same failure again is no news for so long.
+const NEWS: Duration = Duration::from_secs(60);
+
 /// Runs what `start` makes as a local task, and again each time it fails, until it ends well.
 ///
-/// Each failure is logged once, with the delay to the next start. After a run of [`HEALTHY`] or of the longest
-/// delay, whichever is more, the delays begin anew. Aborting the handle ends the task.
+/// A failure is logged as a warning, with the delay to the next start; the same one again once a minute, and in between for
+/// `debug`. After a run of [`HEALTHY`] or of the longest delay, whichever is more, the delays begin anew. Aborting the handle
+/// ends the task.
 pub fn spawn<Start, Run, E>(name: &'static str, mut backoff: Backoff, mut start: Start) -> AbortHandle
 where
     Start: FnMut() -> Run + 'static,
@@ -23,6 +27,7 @@ where
     E: fmt::Display,
 {
     let supervised = async move {
+        let mut told: Option<(String, Instant)> = None;
         loop {
             let began = Instant::now();
             let Err(error) = start().await else { return };
@@ -30,7 +35,16 @@ where
                 backoff.reset();
             }
             let delay = backoff.next();
-            tracing::warn!(task = name, retry_in = ?delay, "{error}");
+            let error = error.to_string();
+            if told
+                .as_ref()
+                .is_some_and(|(last, at)| *last == error && at.elapsed() < NEWS)
+            {
+                tracing::debug!(task = name, retry_in = ?delay, "{error}");
+            } else {
+                tracing::warn!(task = name, retry_in = ?delay, "{error}");
+                told = Some((error, Instant::now()));
+            }
             tokio::time::sleep(delay).await;
         }
     };

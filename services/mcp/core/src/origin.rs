@@ -16,10 +16,10 @@ pub struct Allowed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The `Host` header.
-    #[error("host {0:?} is not served here")]
+    #[error("host {0:?} is not served here; MCP_HOSTS names those that are")]
     Host(String),
     /// The `Origin` header.
-    #[error("origin {0:?} is not allowed here")]
+    #[error("origin {0:?} is not allowed here; MCP_ORIGINS names those that are")]
     Origin(String),
 }
 
