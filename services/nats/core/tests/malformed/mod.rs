@@ -193,9 +193,10 @@ pub(crate) fn inputs() -> Vec<Input> {
             "SUB _INBOX.mainstay-inbox.instance.2.> 1\r\n",
             "Permissions Violation for Subscription to \"_INBOX.mainstay-inbox.instance.2.>\"",
         ),
+        // To a subject that no other input publishes to: nats-server hands even half a message on to a subscriber.
         refused(
             "SUB once too often",
-            "SUB foo 1\r\nSUB foo 2\r\nSUB foo 3\r\n",
+            "SUB foo.once 1\r\nSUB foo.once 2\r\nSUB foo.once 3\r\n",
             "maximum subscriptions exceeded",
         ),
         fatal("UNSUB without a name", "UNSUB \r\n", PARSER),
