@@ -47,18 +47,23 @@ where
     Serve: FnMut(Socket, SocketAddr) -> Served,
     Served: Future<Output = ()> + 'static,
 {
-    let listener = Listener::bind(address).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "{what} on {address}: {error}; in wash a service that failed leaves it so until the workload is deployed again"
-        ),
-        _ => format!("{what} on {address}: {error}"),
-    })?;
-    tracing::debug!(address = %listener.address(), "{what}");
+    let listener = Listener::bind(address).map_err(|error| format!("{what} on {address}: {error}"))?;
+    tracing::info!(address = %listener.address(), "{what}: listening");
     match listener.serve(max_connections, serve).await {}
 }
 
-/// Whether somebody has this address already. For a fixed port of the workload's own loopback that is an earlier life of the
-/// service, which failed: wash starts the service anew in the same process and never frees that port.
+/// The same error, with the way out where there is one.
+fn explained(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return error;
+    }
+    let told =
+        format!("{error}; in wash a service that failed leaves its port so until the workload is deployed again");
+    io::Error::new(io::ErrorKind::AddrInUse, told)
+}
+
+/// Whether somebody has this address already. For a fixed port of the workload's own loopback that is most likely an earlier
+/// life of the service, which failed: wash starts the service anew in the same process and never frees that port.
 pub fn is_taken(address: SocketAddr) -> bool {
     let bound = std::net::TcpListener::bind(address);
     bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
@@ -79,7 +84,7 @@ impl Listener {
     ///
     /// `AddrInUse` may mean that an earlier life of this service left its port behind: try again, do not end.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(address)?;
+        let listener = std::net::TcpListener::bind(address).map_err(explained)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         #[cfg(target_family = "wasm")]

@@ -4,7 +4,6 @@
 //! `{"refused": ".."}`. An answer comes when the message is on its way, or when the client has room for it: whoever reports
 //! faster than its client reads has to wait.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +13,7 @@ use std::rc::Rc;
 use mainstay_mcp_core::engine::Changed;
 use mainstay_mcp_core::jsonrpc::{Line, Lines};
 use mainstay_mcp_core::model::{self, Ask, LogLevel};
-use mainstay_runtime::listener::Listener;
+use mainstay_runtime::listener;
 use mainstay_runtime::net::Socket;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,25 +28,16 @@ const CLIENTS: usize = 1024;
 /// A wish is no larger than this.
 const WISH: usize = 16 << 20;
 
-/// Serves components, for ever.
-///
-/// # Errors
-/// The address cannot be listened on.
-pub(crate) async fn serve<C: Components>(
-    hub: Rc<Hub>,
-    asker: Rc<Asker<C>>,
-    address: SocketAddr,
-) -> io::Result<Infallible> {
-    let listener = Listener::bind(address)?;
-    let serve = move |stream, peer| {
+/// Serves components from now on.
+pub(crate) fn serve<C: Components>(hub: Rc<Hub>, asker: Rc<Asker<C>>, address: SocketAddr) {
+    listener::keep("context", "context of calls", address, CLIENTS, move |stream, peer| {
         let (hub, asker) = (Rc::clone(&hub), Rc::clone(&asker));
         async move {
             if let Err(error) = component(&hub, &asker, stream).await {
                 tracing::debug!(%peer, "context: {error}");
             }
         }
-    };
-    Ok(listener.serve(CLIENTS, serve).await)
+    });
 }
 
 async fn component<C: Components>(hub: &Hub, asker: &Rc<Asker<C>>, mut stream: Socket) -> io::Result<()> {

@@ -7,7 +7,7 @@ use mainstay_mcp_core::engine::Engine;
 use mainstay_mcp_core::seal::Seal;
 use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
-use mainstay_runtime::{Context, Error, supervise};
+use mainstay_runtime::{Context, Error};
 
 use crate::calls::{self, Patience};
 use crate::component::Components;
@@ -80,22 +80,12 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
     let calls = calls::run(Rc::clone(&hub), components, callbacks, patience, Rc::clone(&report));
     tokio::task::spawn_local(calls);
 
-    let backoff = || Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     let (max_clients, max_message) = (endpoints.max_clients, endpoints.max_message);
-    // A port in use, as an earlier life of the service may leave it, is tried again.
     if let Some(address) = endpoints.context {
-        let hub = Rc::clone(&hub);
-        supervise::spawn("context", backoff(), move || {
-            let served = context::serve(Rc::clone(&hub), Rc::clone(&asker), address);
-            async { served.await.map(|never| match never {}) }
-        });
+        context::serve(Rc::clone(&hub), Rc::clone(&asker), address);
     }
     if let Some(address) = endpoints.tcp {
-        let hub = Rc::clone(&hub);
-        supervise::spawn("tcp", backoff(), move || {
-            let served = tcp::serve(Rc::clone(&hub), address, max_clients, max_message);
-            async { served.await.map(|never| match never {}) }
-        });
+        tcp::serve(Rc::clone(&hub), address, max_clients, max_message);
     }
     let keys = guard.as_ref().map(|guard| guard.verifier.keys.clone());
     let rotation = issuer
@@ -105,11 +95,7 @@ pub async fn serve<C: Components>(context: Context, configuration: Configuration
     let site = Site::new(Rc::clone(&hub), guard, rotation.clone(), &endpoints, report, health);
     let site = Rc::new(site);
     if let Some(address) = endpoints.http {
-        let site = Rc::clone(&site);
-        supervise::spawn("http", backoff(), move || {
-            let served = http::port::serve(Rc::clone(&site), address, max_clients);
-            async { served.await.map(|never| match never {}) }
-        });
+        http::port::serve(Rc::clone(&site), address, max_clients);
     }
     #[cfg(target_family = "wasm")]
     http::handler::open(site);

@@ -1,12 +1,11 @@
 //! MCP over TCP on the workload's loopback, framed as on stdio.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use mainstay_mcp_core::jsonrpc::Lines;
-use mainstay_runtime::listener::Listener;
+use mainstay_runtime::listener;
 use mainstay_runtime::net::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -16,27 +15,16 @@ use crate::line::Connection;
 /// Read at once.
 const READ: usize = 64 << 10;
 
-/// Serves clients, for ever.
-///
-/// # Errors
-/// The address cannot be listened on.
-pub(crate) async fn serve(
-    hub: Rc<Hub>,
-    address: SocketAddr,
-    max_clients: usize,
-    max_message: usize,
-) -> io::Result<Infallible> {
-    let listener = Listener::bind(address)?;
-    tracing::info!(address = %listener.address(), "MCP over TCP");
-    let serve = move |stream, peer| {
+/// Serves clients from now on.
+pub(crate) fn serve(hub: Rc<Hub>, address: SocketAddr, max_clients: usize, max_message: usize) {
+    listener::keep("tcp", "MCP over TCP", address, max_clients, move |stream, peer| {
         let hub = Rc::clone(&hub);
         async move {
             if let Err(error) = client(hub, stream, max_message).await {
                 tracing::debug!(%peer, "MCP over TCP: {error}");
             }
         }
-    };
-    Ok(listener.serve(max_clients, serve).await)
+    });
 }
 
 async fn client(hub: Rc<Hub>, stream: Socket, max_message: usize) -> io::Result<()> {

@@ -1,7 +1,5 @@
 //! The loopback endpoint: components speak the NATS protocol there, without credentials and without TLS.
 
-use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,7 +9,7 @@ use mainstay_nats_core::mux::ConnectionId;
 use mainstay_nats_core::protocol::ProtocolError;
 use mainstay_nats_core::protocol::from_client::{ClientOperation, Decoder};
 use mainstay_nats_link::{Bridge, READ};
-use mainstay_runtime::listener::Listener;
+use mainstay_runtime::listener;
 use mainstay_runtime::net::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
@@ -27,20 +25,15 @@ const MAX_PINGS: u32 = 2;
 /// How long a client that is told to go may take to read it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Serves clients, for ever.
-pub(crate) async fn serve(
-    address: SocketAddr,
-    max_clients: usize,
-    bridge: Rc<Bridge>,
-    asides: Rc<Asides>,
-) -> io::Result<Infallible> {
-    let listener = Listener::bind(address)?;
-    tracing::info!(address = %listener.address(), "components speak NATS here");
-    let never = listener.serve(max_clients, move |stream, _peer| {
-        let (bridge, asides) = (Rc::clone(&bridge), Rc::clone(&asides));
-        async move { client(bridge, stream, asides).await }
-    });
-    Ok(never.await)
+/// Serves clients from now on.
+pub(crate) fn serve(address: SocketAddr, max_clients: usize, bridge: Rc<Bridge>, asides: Rc<Asides>) {
+    listener::keep(
+        "endpoint",
+        "NATS for components",
+        address,
+        max_clients,
+        move |stream, _| client(Rc::clone(&bridge), stream, Rc::clone(&asides)),
+    );
 }
 
 /// A client, until it goes or has to.

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use mainstay_nats_core::mux::{Mux, Permits, Settings};
 use mainstay_nats_link::{Bridge, Link, Observer, token};
-use mainstay_runtime::backoff::Backoff;
 use mainstay_runtime::callback::Callbacks;
-use mainstay_runtime::{Context, Error, supervise};
+use mainstay_runtime::{Context, Error};
 
 use crate::aside::Asides;
 use crate::component::Component;
@@ -66,13 +65,7 @@ pub async fn serve<C: Component>(context: Context, configuration: Configuration,
     let asides = Rc::new(Asides::new(settings, &connection, &report));
 
     if let Some(address) = endpoint.listen {
-        let (bridge, asides) = (Rc::clone(&bridge), Rc::clone(&asides));
-        let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-        // A port in use, as an earlier life of the service may leave it, is tried again.
-        supervise::spawn("endpoint", backoff, move || {
-            let clients = endpoint::serve(address, endpoint.max_clients, Rc::clone(&bridge), Rc::clone(&asides));
-            async { clients.await.map(|never| match never {}) }
-        });
+        endpoint::serve(address, endpoint.max_clients, Rc::clone(&bridge), Rc::clone(&asides));
     }
     report.not_ready(SUBSCRIPTIONS, "not subscribed yet");
     // First of all, or the first connection is an event that nobody is told of.

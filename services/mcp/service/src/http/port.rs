@@ -1,7 +1,6 @@
 //! HTTP on a port of the workload's loopback.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,7 +12,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use mainstay_mcp_core::http::{Head, Response};
-use mainstay_runtime::listener::Listener;
+use mainstay_runtime::listener;
 use mainstay_runtime::net::{Coalesced, Socket};
 
 use super::{Answer, Site};
@@ -21,30 +20,30 @@ use super::{Answer, Site};
 /// Chunks of a response, all on one thread.
 type Body = StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>>>>>;
 
-/// Serves clients, for ever.
-///
-/// # Errors
-/// The address cannot be listened on.
-pub(crate) async fn serve(site: Rc<Site>, address: SocketAddr, max_clients: usize) -> io::Result<Infallible> {
-    let listener = Listener::bind(address)?;
-    tracing::info!(address = %listener.address(), "MCP over HTTP");
-    let serve = move |stream: Socket, peer| {
-        let site = Rc::clone(&site);
-        async move {
-            let service = service_fn(move |request| {
-                let site = Rc::clone(&site);
-                async move { answer(&site, request).await }
-            });
-            let http = hyper::server::conn::http1::Builder::new();
-            if let Err(error) = http
-                .serve_connection(TokioIo::new(Coalesced::new(stream)), service)
-                .await
-            {
-                tracing::debug!(%peer, "MCP over HTTP: {error}");
+/// Serves clients from now on.
+pub(crate) fn serve(site: Rc<Site>, address: SocketAddr, max_clients: usize) {
+    listener::keep(
+        "http",
+        "MCP over HTTP",
+        address,
+        max_clients,
+        move |stream: Socket, peer| {
+            let site = Rc::clone(&site);
+            async move {
+                let service = service_fn(move |request| {
+                    let site = Rc::clone(&site);
+                    async move { answer(&site, request).await }
+                });
+                let http = hyper::server::conn::http1::Builder::new();
+                if let Err(error) = http
+                    .serve_connection(TokioIo::new(Coalesced::new(stream)), service)
+                    .await
+                {
+                    tracing::debug!(%peer, "MCP over HTTP: {error}");
+                }
             }
-        }
-    };
-    Ok(listener.serve(max_clients, serve).await)
+        },
+    );
 }
 
 async fn answer(site: &Site, request: hyper::Request<Incoming>) -> Result<hyper::Response<Body>, hyper::http::Error> {
