@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use mainstay_runtime::seldom::Seldom;
 use tokio::io::ReadBuf;
 
 use crate::upstream::Transport;
@@ -46,6 +47,8 @@ pub(crate) struct Long(usize);
 thread_local! {
     /// What all ends have of [`LONG`].
     static TAKEN: Cell<usize> = const { Cell::new(0) };
+    /// Those that wanted more.
+    static REFUSED: Seldom = Seldom::default();
 }
 
 impl Long {
@@ -57,7 +60,10 @@ impl Long {
         let grows = now > self.0;
         self.0 = now;
         if grows && taken > LONG {
-            let error = "too many long messages wait for their ends at once";
+            let error = "long messages that wait for their ends would take more than 256 MiB together";
+            if let Some(times) = REFUSED.with(|refused| refused.count(1)) {
+                tracing::warn!(times, "a connection is closed: {error}");
+            }
             return Err(io::Error::new(io::ErrorKind::OutOfMemory, error));
         }
         Ok(())

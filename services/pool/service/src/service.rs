@@ -250,7 +250,7 @@ fn listen_on<C: Connector, Served: Future<Output = ()> + 'static>(
     serve: impl Fn(Socket) -> Served + 'static,
 ) {
     let (pool, serve) = (Rc::clone(pool), Rc::new(serve));
-    tracing::info!(pool = pool.name(), %address, upstream = leads_to, "components connect here");
+    tracing::info!(pool = pool.name(), upstream = leads_to, "begins");
     let what = format!("pool {:?}", pool.name());
     listener::keep("listen", what, address, max_clients, move |stream, _| {
         let _ = stream.set_nodelay(true);
