@@ -1,7 +1,6 @@
 //! MCP over stdio and TCP: what no conformance suite covers.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
@@ -20,17 +19,10 @@ fn with_tcp() -> common::Builder {
 /// `host-test run` with the service on its standard input and output.
 fn host() -> (Child, Lines<ChildStdout, ChildStdin>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_host-test"))
-        .arg("run")
-        .arg(support::manifest(folder.path()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let (input, output) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
-    (child, Lines::new(input, output), folder)
+    let mut program = Command::new(env!("CARGO_BIN_EXE_host-test"));
+    program.arg("run").arg(support::manifest(folder.path()));
+    let (child, client) = support::stdio(program);
+    (child, client, folder)
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod common;
 #[path = "../common/dummy.rs"]
 mod dummy;
 
+mod alone;
 mod auth;
 mod chain;
 mod clients;

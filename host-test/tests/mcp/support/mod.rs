@@ -3,12 +3,13 @@
 pub(crate) mod exchange;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use mainstay_host_test::workload::Workload;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use crate::common::{self, Builder, DEADLINE};
 
@@ -76,6 +77,17 @@ pub(crate) struct Lines<R, W> {
     input: BufReader<R>,
     output: W,
     last_id: i64,
+}
+
+/// A conversation with a program on its standard input and output.
+pub(crate) fn stdio(mut program: tokio::process::Command) -> (Child, Lines<ChildStdout, ChildStdin>) {
+    let streams = program
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = streams.kill_on_drop(true).spawn().unwrap();
+    let (input, output) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    (child, Lines::new(input, output))
 }
 
 /// A conversation over TCP, with the service's port on the workload's loopback.
@@ -169,10 +181,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
     }
 }
 
-/// Runs a command of the test host that makes a component.
+/// Runs a command of the test host that makes a component: its name and what else it is told, divided by spaces.
 pub(crate) fn make(command: &str, parts: &[impl AsRef<Path>], output: &Path) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_host-test"));
-    program.arg(command).args(parts.iter().map(AsRef::as_ref));
+    program.args(command.split(' ')).args(parts.iter().map(AsRef::as_ref));
     let made = program.arg("--output").arg(output).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
