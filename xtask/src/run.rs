@@ -82,7 +82,8 @@ fn supervise(command: &mut Command, outside: &mut Outside) -> Result<()> {
     process::forward(child.stdout.take(), sender.clone(), Event::Line);
     process::forward(child.stderr.take(), sender.clone(), Event::Line);
     outside.forward(sender.clone(), Event::Shown);
-    outside.visit();
+    let visitor = sender.clone();
+    outside.visit(move |line| visitor.send(Event::Shown(line)).is_ok());
     outside.ask(move |line| sender.send(Event::Line(line)).is_ok());
 
     let mut lines = Lines::default();

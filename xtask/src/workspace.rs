@@ -56,7 +56,7 @@ pub(crate) struct Component {
     pub(crate) asks: Vec<String>,
     /// The name under which `cargo xtask run` tells MCP clients of this component's tools.
     pub(crate) tools: Option<String>,
-    /// The paths that `cargo xtask run` asks for by HTTP meanwhile.
+    /// The requests by HTTP that `cargo xtask run` sends meanwhile, for example `GET /notes`.
     #[serde(default)]
     pub(crate) visits: Vec<String>,
 }

@@ -116,10 +116,13 @@ impl Outside {
         Ok(())
     }
 
-    /// Arguments to `host-test run`, beside those that were given.
-    pub(crate) fn arguments(&self, given: &[String]) -> Vec<String> {
-        let of_tools = self.tools.is_some() && !given.iter().any(|argument| argument.starts_with("--http"));
-        if self.visits.is_empty() && !of_tools {
+    /// Arguments to `host-test run`, beside those that were given. Who has HTTP served elsewhere asks for himself.
+    pub(crate) fn arguments(&mut self, given: &[String]) -> Vec<String> {
+        if given.iter().any(|argument| argument.starts_with("--http")) {
+            self.visits.clear();
+            return Vec::new();
+        }
+        if self.visits.is_empty() && self.tools.is_none() {
             return Vec::new();
         }
         vec!["--http".to_owned(), visits::HTTP.to_string()]
@@ -131,10 +134,10 @@ impl Outside {
         process::forward(output, sender, line);
     }
 
-    /// Visits the component by HTTP.
-    pub(crate) fn visit(&self) {
+    /// Visits the component by HTTP, and tells `line` what it answers until that wants no more.
+    pub(crate) fn visit(&self, line: impl Fn(String) -> bool + Send + 'static) {
         if !self.visits.is_empty() {
-            visits::begin(self.visits.clone());
+            visits::begin(self.visits.clone(), line);
         }
     }
 
