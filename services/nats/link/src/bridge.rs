@@ -334,7 +334,11 @@ impl Bridge {
     /// Waits until there is something to be written to the server, and takes it.
     pub(crate) async fn outgoing(&self) -> BytesMut {
         loop {
-            let out = self.mux.borrow_mut().take_upstream();
+            let out = {
+                let mut mux = self.mux.borrow_mut();
+                mux.prompt();
+                mux.take_upstream()
+            };
             if !out.is_empty() {
                 return out;
             }

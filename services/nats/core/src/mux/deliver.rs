@@ -10,6 +10,7 @@ use crate::protocol::{Message, ProtocolError, to_client, to_server};
 impl Mux {
     /// The server says something. INFO and errors are for the one who holds the connection.
     pub fn server(&mut self, operation: ServerOperation) -> Delivered {
+        self.upstream.heard();
         match operation {
             ServerOperation::Message { sid, message } => self.deliver(sid, message),
             ServerOperation::Ping => {
@@ -35,7 +36,7 @@ impl Mux {
                     self.ready.push(id);
                 }
             }
-            None => {}
+            Some((Flushed::Nobody, _)) | None => {}
         }
         Delivered::Nothing
     }

@@ -371,6 +371,11 @@ impl Mux {
         self.upstream.take()
     }
 
+    /// Has the server answer what is taken next, if it would else acknowledge it late: for a socket without `TCP_NODELAY`.
+    pub fn prompt(&mut self) {
+        self.upstream.prompt();
+    }
+
     /// Bytes that wait to be written to the server.
     pub fn upstream_pending(&self) -> usize {
         self.upstream.pending()
@@ -424,6 +429,7 @@ impl Mux {
             match waiter.who {
                 Flushed::Connection(id) => self.tell(id, &ProtocolError::StaleConnection),
                 Flushed::Local(number) => unanswered.push(number),
+                Flushed::Nobody => {}
             }
         }
         self.inform_all();

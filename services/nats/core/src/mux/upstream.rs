@@ -26,6 +26,8 @@ pub enum Flushed {
     Connection(ConnectionId),
     /// The service's own, by a number of its choice.
     Local(u64),
+    /// Nobody's: see [`Upstream::prompt`].
+    Nobody,
 }
 
 #[derive(Debug, Default)]
@@ -36,9 +38,19 @@ pub(super) struct Upstream {
     control: Vec<Range<usize>>,
     /// Who waits for which PONG.
     pings: VecDeque<Waiter>,
+    /// Whether what waits to be written has a PING in it.
+    prompts: bool,
+    /// Whether the server has said nothing since the last flight.
+    unheard: bool,
+    /// So many flights more are prompted.
+    to_prompt: u32,
     /// Who waits for a connection first.
     held: Vec<Waiter>,
 }
+
+/// When one flight follows another without a word of the server in between, so many from then on are prompted. Who answers
+/// one request after the other never gets there, and a PONG for each would cost it more than it gains.
+const TO_PROMPT: u32 = 256;
 
 impl Upstream {
     pub(super) fn is_connected(&self) -> bool {
@@ -56,7 +68,34 @@ impl Upstream {
             return BytesMut::new();
         }
         self.control.clear();
+        self.prompts = false;
+        self.unheard |= !self.out.is_empty();
         self.out.split()
+    }
+
+    /// The server has said something, so it has acknowledged what it was told.
+    pub(super) fn heard(&mut self) {
+        self.unheard = false;
+    }
+
+    /// Has the server answer what waits to be written, where one flight follows the other. Without an answer it acknowledges
+    /// a TCP segment late, 40 ms on Linux, and a socket without `TCP_NODELAY`, as every guest's, keeps all small segments
+    /// after that one back until then.
+    pub(super) fn prompt(&mut self) {
+        if !self.connected || self.out.is_empty() {
+            return;
+        }
+        if self.unheard {
+            self.to_prompt = TO_PROMPT;
+        }
+        if self.to_prompt > 0 && !self.prompts {
+            self.to_prompt -= 1;
+            self.flush(Waiter {
+                who: Flushed::Nobody,
+                published: false,
+                times: 1,
+            });
+        }
     }
 
     pub(super) fn publish(&mut self, message: &Message) {
@@ -77,6 +116,7 @@ impl Upstream {
         if self.connected {
             self.control(to_server::ping);
             self.pings.push_back(waiter);
+            self.prompts = true;
             return;
         }
         // One that asks again and again takes no more memory for it.
@@ -119,6 +159,8 @@ impl Upstream {
     /// that can no longer say what they want to know.
     pub(super) fn disconnect(&mut self) -> Vec<Waiter> {
         self.connected = false;
+        (self.prompts, self.unheard) = (false, false);
+        self.pings.retain(|waiter| waiter.who != Flushed::Nobody);
         let mut kept = BytesMut::new();
         let mut rest = 0;
         for range in self.control.drain(..) {
@@ -173,6 +215,43 @@ mod tests {
         let expected = "SUB b 1\r\nPUB a 1\r\n1\r\nPUB a 1\r\n2\r\nPUB a 1\r\n3\r\nPUB a 1\r\n4\r\nPING\r\n";
         assert_eq!(upstream.take(), expected.as_bytes());
         assert_eq!(upstream.pong(), Some(waiter(2, false)));
+        assert_eq!(upstream.pong(), None);
+    }
+
+    #[test]
+    fn the_server_is_prompted_where_flights_follow_one_another_and_nobody_waits_for_its_answer() {
+        let mut upstream = Upstream::default();
+        upstream.publish(&message("1"));
+        upstream.prompt();
+        upstream.connect(|_| {});
+        let flight = |upstream: &mut Upstream| {
+            upstream.prompt();
+            upstream.prompt();
+            String::from_utf8(upstream.take().to_vec()).unwrap()
+        };
+        assert_eq!(flight(&mut upstream), "PUB a 1\r\n1\r\n");
+        upstream.heard();
+        upstream.publish(&message("2"));
+        assert_eq!(
+            flight(&mut upstream),
+            "PUB a 1\r\n2\r\n",
+            "it follows a word of the server"
+        );
+        for _ in 0..2 {
+            upstream.publish(&message("3"));
+            assert_eq!(flight(&mut upstream), "PUB a 1\r\n3\r\nPING\r\n");
+            assert_eq!(flight(&mut upstream), "", "there is nothing to be answered");
+            upstream.heard();
+        }
+        upstream.flush(waiter(1, false));
+        assert_eq!(flight(&mut upstream), "PING\r\n");
+        let waiting: Vec<Flushed> = std::iter::from_fn(|| Some(upstream.pong()?.who)).collect();
+        assert_eq!(waiting, [Flushed::Nobody, Flushed::Nobody, Flushed::Local(1)]);
+        upstream.publish(&message("4"));
+        upstream.prompt();
+        assert!(upstream.disconnect().is_empty());
+        upstream.connect(|_| {});
+        assert_eq!(upstream.take(), &b"PUB a 1\r\n4\r\n"[..]);
         assert_eq!(upstream.pong(), None);
     }
 
