@@ -159,7 +159,7 @@ impl Upstream {
     /// that can no longer say what they want to know.
     pub(super) fn disconnect(&mut self) -> Vec<Waiter> {
         self.connected = false;
-        (self.prompts, self.unheard) = (false, false);
+        (self.prompts, self.unheard, self.to_prompt) = (false, false, 0);
         self.pings.retain(|waiter| waiter.who != Flushed::Nobody);
         let mut kept = BytesMut::new();
         let mut rest = 0;
