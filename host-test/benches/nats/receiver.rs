@@ -135,9 +135,7 @@ impl Bench {
             },
             ..Spec::default()
         };
-        if source == Source::JetStream {
-            self.make_stream().await?;
-        }
+        self.prepare(source).await?;
         if by == By::Service {
             spec.service = Some(self.service(&self.image(callee)?, source, settings));
         }
@@ -217,11 +215,14 @@ impl Bench {
         Ok(path)
     }
 
-    /// An empty stream with an untouched consumer.
-    async fn make_stream(&self) -> Result<()> {
+    /// Messages go to an empty stream with an untouched consumer, or to none: a stream would answer requests by itself.
+    async fn prepare(&self, source: Source) -> Result<()> {
         let jetstream = jetstream::new(self.client().await?);
-        // It is there from the second time on.
+        // It need not be there.
         let _ = jetstream.delete_stream(STREAM).await;
+        if source == Source::Core {
+            return Ok(());
+        }
         let config = jetstream::stream::Config {
             name: STREAM.to_owned(),
             subjects: vec![SUBJECT.to_owned()],
