@@ -146,7 +146,8 @@ impl Link {
         let mut is_told = false;
         loop {
             tokio::select! {
-                end = &mut use_it => return end,
+                // The flush first, so that its PING goes with the subscriptions in one flight.
+                biased;
                 seen = &mut seen, if !is_told => {
                     is_told = true;
                     if seen.is_ok() {
@@ -154,6 +155,7 @@ impl Link {
                     }
                     continue;
                 }
+                end = &mut use_it => return end,
                 () = told.news.notified() => {}
             }
             let Some(info) = told.info.take() else { continue };
