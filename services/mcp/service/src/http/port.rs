@@ -22,28 +22,23 @@ type Body = StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible
 
 /// Serves clients from now on.
 pub(crate) fn serve(site: Rc<Site>, address: SocketAddr, max_clients: usize) {
-    listener::keep(
-        "http",
-        "MCP over HTTP",
-        address,
-        max_clients,
-        move |stream: Socket, peer| {
-            let site = Rc::clone(&site);
-            async move {
-                let service = service_fn(move |request| {
-                    let site = Rc::clone(&site);
-                    async move { answer(&site, request).await }
-                });
-                let http = hyper::server::conn::http1::Builder::new();
-                if let Err(error) = http
-                    .serve_connection(TokioIo::new(Coalesced::new(stream)), service)
-                    .await
-                {
-                    tracing::debug!(%peer, "MCP over HTTP: {error}");
-                }
-            }
-        },
-    );
+    listener::keep("http", "MCP over HTTP", address, max_clients, move |stream, peer| {
+        client(Rc::clone(&site), stream, peer)
+    });
+}
+
+async fn client(site: Rc<Site>, stream: Socket, peer: SocketAddr) {
+    let service = service_fn(move |request| {
+        let site = Rc::clone(&site);
+        async move { answer(&site, request).await }
+    });
+    let http = hyper::server::conn::http1::Builder::new();
+    if let Err(error) = http
+        .serve_connection(TokioIo::new(Coalesced::new(stream)), service)
+        .await
+    {
+        tracing::debug!(%peer, "MCP over HTTP: {error}");
+    }
 }
 
 async fn answer(site: &Site, request: hyper::Request<Incoming>) -> Result<hyper::Response<Body>, hyper::http::Error> {
