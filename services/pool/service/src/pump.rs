@@ -60,7 +60,8 @@ impl Long {
         let grows = now > self.0;
         self.0 = now;
         if grows && taken > LONG {
-            let error = "long messages that wait for their ends would take more than 256 MiB together";
+            let most = LONG >> 20;
+            let error = format!("long messages that wait for their ends would take more than {most} MiB together");
             if let Some(times) = REFUSED.with(|refused| refused.count(1)) {
                 tracing::warn!(times, "a connection is closed: {error}");
             }
