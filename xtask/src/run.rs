@@ -36,7 +36,7 @@ pub(crate) fn run(workspace: &Workspace, example: &str, arguments: &[String]) ->
     let images = images(&text);
     build::components(workspace, &Selection::Named(images.clone()))?;
     let host = cargo_build::binary(workspace, "mainstay-host-test", "host-test")?;
-    let mut outside = Outside::start(workspace, &images)?;
+    let mut outside = Outside::start(workspace, &images, arguments)?;
 
     let mut command = Command::new(&host);
     command

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::visits::HTTP;
+use super::visits::{HTTP, given};
 
 /// How a workload is run, and the name under which clients are to know its tools.
 pub(crate) struct Tools<'a> {
@@ -35,15 +35,7 @@ impl Tools<'_> {
     }
 
     fn address(&self) -> String {
-        let given = self
-            .arguments
-            .iter()
-            .enumerate()
-            .find_map(|(index, argument)| match argument.as_str() {
-                "--http" => self.arguments.get(index + 1).map(String::as_str),
-                other => other.strip_prefix("--http="),
-            });
-        given.map_or_else(|| HTTP.to_string(), str::to_owned)
+        given(self.arguments).map_or_else(|| HTTP.to_string(), str::to_owned)
     }
 }
 

@@ -55,8 +55,9 @@ enum Server {
 }
 
 impl Outside {
-    /// Starts the servers that the services among these images need.
-    pub(crate) fn start(workspace: &Workspace, images: &[String]) -> Result<Self> {
+    /// Starts the servers that the services among these images need. Who has HTTP served elsewhere, by these arguments to
+    /// `host-test run`, asks for himself.
+    pub(crate) fn start(workspace: &Workspace, images: &[String], arguments: &[String]) -> Result<Self> {
         let components: Vec<&Component> = workspace
             .guests()
             .map(|(_, component)| component)
@@ -70,6 +71,7 @@ impl Outside {
         let visits = components
             .iter()
             .flat_map(|component| component.visits.clone())
+            .filter(|_| visits::given(arguments).is_none())
             .collect();
         let mut outside = Self {
             asks,
@@ -116,13 +118,10 @@ impl Outside {
         Ok(())
     }
 
-    /// Arguments to `host-test run`, beside those that were given. Who has HTTP served elsewhere asks for himself.
-    pub(crate) fn arguments(&mut self, given: &[String]) -> Vec<String> {
-        if given.iter().any(|argument| argument.starts_with("--http")) {
-            self.visits.clear();
-            return Vec::new();
-        }
-        if self.visits.is_empty() && self.tools.is_none() {
+    /// Arguments to `host-test run`, beside those that were given.
+    pub(crate) fn arguments(&self, given: &[String]) -> Vec<String> {
+        let wanted = !self.visits.is_empty() || self.tools.is_some();
+        if !wanted || visits::given(given).is_some() {
             return Vec::new();
         }
         vec!["--http".to_owned(), visits::HTTP.to_string()]

@@ -14,6 +14,18 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long a visitor waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Where else HTTP is to be served, if these arguments to `host-test run` say so.
+pub(crate) fn given(arguments: &[String]) -> Option<&str> {
+    let mut following = arguments.iter().skip(1);
+    arguments.iter().find_map(|argument| {
+        let next = following.next();
+        match argument.as_str() {
+            "--http" => next.map(String::as_str),
+            other => other.strip_prefix("--http="),
+        }
+    })
+}
+
 /// Sends one request after the other, each a method and a path as in `GET /notes`, and tells `line` what is answered until
 /// that wants no more.
 pub(crate) fn begin(requests: Vec<String>, line: impl Fn(String) -> bool + Send + 'static) {
